@@ -1,0 +1,237 @@
+//! Versions: Semantic Versioning 2.0.0, its precedence, and the loose reading of the flag set.
+
+use core::cmp::Ordering;
+
+/// Most numbers of a loose version.
+const MAX_NUMBERS: usize = 8;
+
+/// A version, as far as precedence looks at it: build metadata is checked and dropped.
+///
+/// There is no `Eq`: `1.0` read loosely and `1.0.0` have equal precedence and different text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Version<'a> {
+    core: [u64; 3],
+    /// What follows the third number of a loose version: empty, or each number after its dot.
+    more: &'a [u8],
+    /// Empty: a release.
+    pre_release: &'a [u8],
+}
+
+impl<'a> Version<'a> {
+    /// Reads a version that fills `text`.
+    ///
+    /// With `loose`: a leading `v` or `V`, one to eight numbers, and leading zeros everywhere, are
+    /// allowed too. Each number is at most 2^64 - 1.
+    pub(crate) fn parse(text: &'a [u8], loose: bool) -> Option<Self> {
+        let mut rest = match text {
+            [b'v' | b'V', rest @ ..] if loose => rest,
+            _ => text,
+        };
+        let mut version = Self {
+            core: [0; 3],
+            more: &[],
+            pre_release: &[],
+        };
+        let mut count = 0;
+        for number in &mut version.core {
+            (*number, rest) = take_number(rest, loose)?;
+            count += 1;
+            if count < 3 {
+                match rest {
+                    [b'.', after @ ..] => rest = after,
+                    _ if loose => break,
+                    _ => return None,
+                }
+            }
+        }
+        let more = rest;
+        while loose && let [b'.', after @ ..] = rest {
+            (_, rest) = take_number(after, loose)?;
+            count += 1;
+            if count > MAX_NUMBERS {
+                return None;
+            }
+        }
+        if rest.is_empty() && more.is_empty() {
+            return Some(version);
+        }
+        version.more = more.get(..more.len() - rest.len())?;
+        if let [b'-', after @ ..] = rest {
+            let end = after
+                .iter()
+                .position(|byte| *byte == b'+')
+                .unwrap_or(after.len());
+            (version.pre_release, rest) = after.split_at_checked(end)?;
+            check_identifiers(version.pre_release, !loose)?;
+        }
+        match rest {
+            [] => {}
+            [b'+', build @ ..] => check_identifiers(build, false)?,
+            _ => return None,
+        }
+        Some(version)
+    }
+
+    /// Precedence by section 11 of the specification; further numbers of loose versions follow the
+    /// third, and missing ones are 0.
+    pub(crate) fn cmp_precedence(&self, other: &Version<'_>) -> Ordering {
+        self.core
+            .cmp(&other.core)
+            .then_with(|| cmp_more(self.more, other.more))
+            .then_with(|| cmp_pre_release(self.pre_release, other.pre_release))
+    }
+}
+
+/// What a comparator asks of the order of version and operand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Comparison {
+    /// `=`, or nothing.
+    Equal,
+    /// `!=`.
+    NotEqual,
+    /// `<`.
+    Less,
+    /// `<=`.
+    LessOrEqual,
+    /// `>`.
+    Greater,
+    /// `>=`.
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether `order`, of the value to the operand, is one that is asked for.
+    pub(crate) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
+/// The comparators of a text such as `>=2.1.0 <3.0.0`: one or more, single spaces between them.
+///
+/// Each is `None` if it does not read; an empty text has one, which does not.
+pub(crate) fn comparators(
+    text: &[u8],
+    loose: bool,
+) -> impl Iterator<Item = Option<(Comparison, Version<'_>)>> {
+    text.split(|byte| *byte == b' ').map(move |comparator| {
+        let (comparison, version) = match comparator {
+            [b'!', b'=', version @ ..] => (Comparison::NotEqual, version),
+            [b'<', b'=', version @ ..] => (Comparison::LessOrEqual, version),
+            [b'>', b'=', version @ ..] => (Comparison::GreaterOrEqual, version),
+            [b'=', version @ ..] => (Comparison::Equal, version),
+            [b'<', version @ ..] => (Comparison::Less, version),
+            [b'>', version @ ..] => (Comparison::Greater, version),
+            version => (Comparison::Equal, version),
+        };
+        Some((comparison, Version::parse(version, loose)?))
+    })
+}
+
+/// The number that `text` begins with, and what follows it.
+fn take_number(text: &[u8], leading_zeros: bool) -> Option<(u64, &[u8])> {
+    let (first, mut rest) = text.split_first()?;
+    let mut number = digit(*first)?;
+    while let Some((byte, after)) = rest.split_first()
+        && let Some(digit) = digit(*byte)
+    {
+        if *first == b'0' && !leading_zeros {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit)?;
+        rest = after;
+    }
+    Some((number, rest))
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    byte.is_ascii_digit().then(|| u64::from(byte - b'0'))
+}
+
+/// Dot-separated identifiers, none empty; numeric ones without leading zeros if `strict`.
+fn check_identifiers(text: &[u8], strict: bool) -> Option<()> {
+    text.split(|byte| *byte == b'.')
+        .all(|identifier| {
+            let alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            let padded = identifier.len() > 1 && identifier.starts_with(b"0");
+            !identifier.is_empty()
+                && identifier.iter().all(alphabet)
+                && !(strict && padded && is_numeric(identifier))
+        })
+        .then_some(())
+}
+
+fn is_numeric(identifier: &[u8]) -> bool {
+    identifier.iter().all(u8::is_ascii_digit)
+}
+
+fn cmp_more(mut left: &[u8], mut right: &[u8]) -> Ordering {
+    fn next<'a>(rest: &mut &'a [u8]) -> u64 {
+        let number = rest
+            .strip_prefix(b".")
+            .and_then(|after: &'a [u8]| take_number(after, true));
+        number.map_or(0, |(number, after)| {
+            *rest = after;
+            number
+        })
+    }
+    while !left.is_empty() || !right.is_empty() {
+        let order = next(&mut left).cmp(&next(&mut right));
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+fn cmp_pre_release(left: &[u8], right: &[u8]) -> Ordering {
+    if left.is_empty() || right.is_empty() {
+        // A release comes after its pre-releases.
+        return left.is_empty().cmp(&right.is_empty());
+    }
+    let mut others = right.split(|byte| *byte == b'.');
+    for identifier in left.split(|byte| *byte == b'.') {
+        // More identifiers come after fewer when all before are equal.
+        let Some(other) = others.next() else {
+            return Ordering::Greater;
+        };
+        let order = cmp_identifiers(identifier, other);
+        if order.is_ne() {
+            return order;
+        }
+    }
+    if others.next().is_some() {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    }
+}
+
+fn cmp_identifiers(left: &[u8], right: &[u8]) -> Ordering {
+    match (is_numeric(left), is_numeric(right)) {
+        (true, true) => {
+            // Any length: without leading zeros, the longer is the larger.
+            let (left, right) = (significant(left), significant(right));
+            left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+        }
+        (false, false) => left.cmp(right),
+        // Numeric ones come first.
+        (left_numeric, right_numeric) => right_numeric.cmp(&left_numeric),
+    }
+}
+
+fn significant(mut digits: &[u8]) -> &[u8] {
+    while let [b'0', rest @ ..] = digits {
+        digits = rest;
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,6 @@
+use alloc::string::String;
+use core::net::IpAddr;
+
 use super::*;
 
 #[test]
@@ -126,8 +129,6 @@ fn what_is_no_address_is_refused() {
 #[test]
 fn addresses_agree_with_the_standard_library() {
     // Every text of up to six of these pieces, so that colons meet in all ways.
-    extern crate std;
-    use std::{net::IpAddr, string::String};
     let pieces = ["", ":", "::", "1", "ffff", ":2", ".3", "1.2.3.4"];
     for number in 0..pieces.len().pow(6) {
         let mut text = String::new();

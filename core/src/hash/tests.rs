@@ -1,6 +1,6 @@
 extern crate std;
 
-use std::{collections::HashSet, format, string::String, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 
 use super::*;
 
@@ -187,7 +187,7 @@ fn digests_match_hashlib() {
 #[test]
 fn key_hash_spreads_similar_keys() {
     // Every text of `a`s up to 70 long, and each with one letter changed.
-    let mut keys: HashSet<Vec<u8>> = HashSet::new();
+    let mut keys: BTreeSet<Vec<u8>> = BTreeSet::new();
     for length in 0..=70 {
         keys.insert([b'a'].repeat(length));
         for at in 0..length {
@@ -196,11 +196,11 @@ fn key_hash_spreads_similar_keys() {
             keys.insert(key);
         }
     }
-    let hashes: HashSet<u64> = keys.iter().map(|key| key_hash(key, 7)).collect();
+    let hashes: BTreeSet<u64> = keys.iter().map(|key| key_hash(key, 7)).collect();
     assert_eq!(hashes.len(), keys.len());
     // n keys thrown at 4,096 places take 4,096 * (1 - e^(-n / 4,096)) of them on average, with a
     // standard deviation below sqrt(n) / 2; the limit is four of those.
-    let places: HashSet<u64> = hashes.iter().map(|hash| hash % 4_096).collect();
+    let places: BTreeSet<u64> = hashes.iter().map(|hash| hash % 4_096).collect();
     let count = keys.len() as f64;
     let expected = 4_096.0 * (1.0 - (-count / 4_096.0).exp());
     assert!(

@@ -1,6 +1,4 @@
-extern crate std;
-
-use std::{format, string::String, vec, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 
 use super::*;
 

@@ -1,6 +1,4 @@
-extern crate std;
-
-use std::format;
+use alloc::format;
 
 use super::*;
 

@@ -311,11 +311,10 @@ impl Big {
     }
 
     fn shift_left(&mut self, bits: u32) {
-        // The limbs that wrap round are zeros.
-        let limbs = bits as usize / 32;
-        self.limbs.rotate_right(limbs.min(LIMBS));
-        self.used += limbs;
-        self.multiply_add(1 << (bits % 32), 0);
+        for _ in 0..bits / 31 {
+            self.multiply_add(1 << 31, 0);
+        }
+        self.multiply_add(1 << (bits % 31), 0);
     }
 
     /// Only for a `smaller` that is not larger.

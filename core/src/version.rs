@@ -72,6 +72,20 @@ impl<'a> Version<'a> {
         Some(version)
     }
 
+    /// The version of these three numbers and nothing else.
+    pub(crate) const fn plain(core: [u64; 3]) -> Version<'static> {
+        Version {
+            core,
+            more: &[],
+            pre_release: &[],
+        }
+    }
+
+    /// The three numbers, if this version has nothing else that precedence looks at.
+    pub(crate) fn as_plain(&self) -> Option<[u64; 3]> {
+        (self.more.is_empty() && self.pre_release.is_empty()).then_some(self.core)
+    }
+
     /// Precedence by section 11 of the specification; further numbers of loose versions follow the
     /// third, and missing ones are 0.
     pub(crate) fn cmp_precedence(&self, other: &Version<'_>) -> Ordering {

@@ -1,0 +1,705 @@
+//! Conditions: compiled to a flat tree in preorder, evaluated without allocation.
+
+use alloc::borrow::Cow;
+use core::cmp::Ordering;
+
+use crate::address::Address;
+use crate::bucketing::{Position, Unit};
+use crate::context::{EvaluationContext, lookup};
+use crate::flag_set::{
+    AttributeKind, Comparator, FlagSet, FlagState, IdList, MissingUnit, NONE16, PositionTest, Span,
+    TARGETING_KEY, Tables, ValueSet,
+};
+use crate::hash;
+use crate::number::{self, Number};
+use crate::resolution::ErrorCode;
+use crate::symbols::Symbol;
+use crate::time::{UnixMillis, parse_rfc3339};
+use crate::trace::Trace;
+use crate::value::AttributeValue;
+use crate::version::{self, Version};
+
+/// What a node tests. `a` and `b` of the [`Node`] mean what the comment says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Op {
+    /// `a`: 1 for true.
+    Always,
+    All,
+    Any,
+    Not,
+    /// `a`: segment.
+    Segment,
+    /// `a`: flag; `b`: where in `symbol_lists` the list of its variant numbers is, length first.
+    FlagIs,
+    /// `a`: flag; `b`: 1 for enabled.
+    FlagEnabled,
+    /// `a`: index in `positions`.
+    Position,
+    /// `a`: index in `id_lists`.
+    HashedIds,
+    /// `a`: index in `sets`.
+    In,
+    /// `a`, `b`: span of `symbol_lists`.
+    Contains,
+    StartsWith,
+    EndsWith,
+    /// `a`: index in `regexes`.
+    #[cfg(feature = "regex")]
+    Matches,
+    /// `a`: index in `numbers`.
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    /// `a`: index in `times`.
+    Before,
+    NotAfter,
+    After,
+    NotBefore,
+    /// `a`, `b`: span of `comparators`.
+    Semver,
+    /// `a`, `b`: span of `blocks`.
+    Cidr,
+    /// `a`: index in `sets`.
+    ContainsAny,
+    ContainsAll,
+    /// The child is the next node and tests the element.
+    AnyElement,
+    EveryElement,
+    /// `a`: 1 for "exists".
+    Exists,
+    /// `a`: a [`TypeName`].
+    HasType,
+}
+
+/// Names of attribute types.
+pub(crate) const TYPE_NAMES: [&str; 5] = ["string", "number", "boolean", "array", "object"];
+
+/// A modifier bit of a [`Node`].
+pub(crate) const IGNORE_CASE: u8 = 1;
+/// A modifier bit of a [`Node`].
+pub(crate) const LOOSE: u8 = 2;
+/// A modifier bit of a [`Node`]: numbers are seconds.
+pub(crate) const SECONDS: u8 = 4;
+
+/// A node of a condition tree. Children follow their parent; `next` is the node after the subtree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    pub(crate) modifiers: u8,
+    pub(crate) attribute: u16,
+    pub(crate) next: u32,
+    pub(crate) a: u32,
+    pub(crate) b: u32,
+}
+
+/// A symbol that has not been looked up yet.
+const UNKNOWN: u32 = u32::MAX;
+/// A text that is no symbol.
+const NO_SYMBOL: u32 = u32::MAX - 1;
+
+/// What one resolution remembers of one attribute, so that five rules on one attribute search the
+/// context once and look its text up once.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<'a> {
+    value: Option<&'a AttributeValue<'a>>,
+    symbol: u32,
+    attribute: u16,
+}
+
+impl Slot<'_> {
+    pub(crate) const EMPTY: Self = Self {
+        value: None,
+        symbol: UNKNOWN,
+        attribute: NONE16,
+    };
+}
+
+/// One resolution in progress.
+pub(crate) struct Evaluation<'a, 'm, T> {
+    pub(crate) set: &'a FlagSet,
+    pub(crate) context: &'a EvaluationContext<'a>,
+    pub(crate) now: UnixMillis,
+    /// A power of two of slots; an attribute's is its number modulo that.
+    memory: &'m mut [Slot<'a>],
+    version: Option<(u16, bool, Option<Version<'a>>)>,
+    pub(crate) trace: T,
+}
+
+impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
+    #[inline]
+    pub(crate) fn new(
+        set: &'a FlagSet,
+        context: &'a EvaluationContext<'a>,
+        now: UnixMillis,
+        memory: &'m mut [Slot<'a>],
+        trace: T,
+    ) -> Self {
+        Self {
+            set,
+            context,
+            now,
+            memory,
+            version: None,
+            trace,
+        }
+    }
+
+    pub(crate) fn into_trace(self) -> T {
+        self.trace
+    }
+
+    /// The unit of a chain, and the attribute that it came from.
+    #[inline]
+    pub(crate) fn unit(&self, chain: u16) -> Option<(u16, Unit<'a>)> {
+        if chain == 0 {
+            return Some((TARGETING_KEY, Unit::of(&self.context.targeting_key)?));
+        }
+        let tables = &self.set.tables;
+        let chain = tables.units.get(usize::from(chain)).copied()?;
+        chain
+            .of(&tables.unit_attributes)
+            .iter()
+            .find_map(|&attribute| {
+                let value = self.find(attribute)?;
+                Some((attribute, Unit::of(value)?))
+            })
+    }
+
+    /// An attribute of the context; none when it is missing.
+    fn find(&self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
+        let tables = &self.set.tables;
+        let attribute = tables.attributes.get(usize::from(attribute))?;
+        let value = match attribute.kind {
+            AttributeKind::TargetingKey => &self.context.targeting_key,
+            AttributeKind::Random => &self.context.random,
+            AttributeKind::Name => {
+                let name = tables.symbols.get(attribute.name);
+                lookup(&self.context.attributes, name.as_bytes())?
+            }
+            AttributeKind::Pointer => {
+                let pointer = tables.symbols.get(attribute.name);
+                follow(&self.context.attributes, pointer.as_bytes())?
+            }
+        };
+        (!value.is_missing()).then_some(value)
+    }
+
+    /// As [`Evaluation::find`], remembered.
+    #[inline]
+    fn recall(&mut self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
+        let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
+        if let Some(slot) = self.memory.get(at) {
+            if slot.attribute == attribute {
+                return slot.value;
+            }
+        }
+        let value = self.find(attribute);
+        if let Some(slot) = self.memory.get_mut(at) {
+            *slot = Slot {
+                value,
+                symbol: UNKNOWN,
+                attribute,
+            };
+        }
+        value
+    }
+
+    /// The symbol of the text that [`Evaluation::recall`] gave for this attribute, remembered.
+    #[inline]
+    fn symbol_of(&mut self, attribute: u16, text: &str) -> Option<Symbol> {
+        let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
+        let symbols = &self.set.tables.symbols;
+        let symbol = match self.memory.get_mut(at) {
+            Some(slot) if slot.symbol != UNKNOWN => slot.symbol,
+            Some(slot) => {
+                slot.symbol = symbols.find(text.as_bytes()).unwrap_or(NO_SYMBOL);
+                slot.symbol
+            }
+            None => return symbols.find(text.as_bytes()),
+        };
+        (symbol != NO_SYMBOL).then_some(symbol)
+    }
+
+    /// Whether the condition with this root holds.
+    pub(crate) fn condition(&mut self, index: u32) -> Result<bool, ErrorCode> {
+        let set = self.set;
+        let Some(node) = set.tables.nodes.get(index as usize) else {
+            return Ok(false);
+        };
+        self.trace.node_start(set, index);
+        let result = self.node(index, node);
+        self.trace.node_end(set, index, result);
+        result
+    }
+
+    fn node(&mut self, index: u32, node: &'a Node) -> Result<bool, ErrorCode> {
+        let set = self.set;
+        let tables = &set.tables;
+        match node.op {
+            Op::Always => Ok(node.a == 1),
+            Op::All | Op::Any => {
+                let decides = node.op == Op::Any;
+                let mut child = index + 1;
+                while child < node.next {
+                    if self.condition(child)? == decides {
+                        return Ok(decides);
+                    }
+                    let Some(seen) = tables.nodes.get(child as usize) else {
+                        break;
+                    };
+                    child = seen.next;
+                }
+                Ok(!decides)
+            }
+            Op::Not => Ok(!self.condition(index + 1)?),
+            Op::Segment => match tables.segments.get(node.a as usize) {
+                Some(segment) => self.condition(segment.root),
+                None => Ok(false),
+            },
+            Op::FlagIs => {
+                let resolution = self.flag(node.a);
+                self.trace.prerequisite(&resolution);
+                let wanted = tables.lists(node.b);
+                Ok(resolution.variant != NONE16 && wanted.contains(&resolution.variant.into()))
+            }
+            Op::FlagEnabled => {
+                let flag = tables.flags.get(node.a as usize);
+                let enabled = flag.is_some_and(|flag| flag.state == FlagState::Enabled);
+                Ok(enabled == (node.b == 1))
+            }
+            Op::Position => match tables.positions.get(node.a as usize) {
+                Some(test) => self.position_test(test),
+                None => Ok(false),
+            },
+            Op::HashedIds => Ok(tables
+                .id_lists
+                .get(node.a as usize)
+                .is_some_and(|list| self.in_list(list))),
+            _ => Ok(self.attribute_test(index, node)),
+        }
+    }
+
+    fn position_test(&mut self, test: &PositionTest) -> Result<bool, ErrorCode> {
+        let position = match self.unit(test.unit) {
+            Some((_, unit)) => self.position(test.hash, test.salt, unit),
+            None => match test.missing {
+                MissingUnit::Skip => return Ok(false),
+                MissingUnit::Zero => Position::default(),
+                MissingUnit::Error => return Err(ErrorCode::TargetingKeyMissing),
+            },
+        };
+        let position = if test.enrol_lane {
+            position.enrol
+        } else {
+            position.arm
+        };
+        self.trace.position(position);
+        let ranges = test.ranges.of(&self.set.tables.ranges);
+        Ok(ranges.iter().any(|range| range.contains(position)))
+    }
+
+    fn in_list(&self, list: &IdList) -> bool {
+        let Some((_, unit)) = self.unit(list.unit) else {
+            return false;
+        };
+        let salt = self.set.tables.symbols.get(list.salt);
+        let hash = hash::xxh64_salted(salt.as_bytes(), unit.text().as_bytes(), 0);
+        list.hashes.binary_search(&hash).is_ok()
+    }
+
+    fn attribute_test(&mut self, index: u32, node: &'a Node) -> bool {
+        let tables = &self.set.tables;
+        let value = self.recall(node.attribute);
+        self.trace.attribute(value);
+        let Some(value) = value else {
+            return node.op == Op::Exists && node.a == 0;
+        };
+        // The two operators that gain from memory; the rest are the same for elements of arrays.
+        match (node.op, value) {
+            (Op::In, AttributeValue::String(text)) if node.modifiers & IGNORE_CASE == 0 => {
+                let Some(set) = tables.sets.get(node.a as usize) else {
+                    return false;
+                };
+                match self.symbol_of(node.attribute, text) {
+                    Some(symbol) => tables.has_symbol(set, symbol),
+                    None => false,
+                }
+            }
+            (Op::Semver, AttributeValue::String(text)) => {
+                let loose = node.modifiers & LOOSE != 0;
+                let version = match &self.version {
+                    Some((attribute, reading, version))
+                        if *attribute == node.attribute && *reading == loose =>
+                    {
+                        *version
+                    }
+                    _ => {
+                        let version = Version::parse(text.as_bytes(), loose);
+                        self.version = Some((node.attribute, loose, version));
+                        version
+                    }
+                };
+                version.is_some_and(|version| tables.version_holds(node, &version))
+            }
+            _ => tables.test(index, node, value),
+        }
+    }
+}
+
+/// The value that a JSON pointer leads to.
+fn follow<'v, 'a>(
+    attributes: &'v [(Cow<'a, str>, AttributeValue<'a>)],
+    pointer: &[u8],
+) -> Option<&'v AttributeValue<'a>> {
+    let mut tokens = pointer.split(|&byte| byte == b'/').skip(1);
+    let first = tokens.next()?;
+    let mut value = member(attributes, first)?;
+    for token in tokens {
+        value = match value {
+            AttributeValue::Object(members) => member(members, token)?,
+            AttributeValue::Array(elements) => elements.get(array_index(token)?)?,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+fn member<'v, 'a>(
+    members: &'v [(Cow<'a, str>, AttributeValue<'a>)],
+    token: &[u8],
+) -> Option<&'v AttributeValue<'a>> {
+    members
+        .iter()
+        .rev()
+        .find(|(name, _)| token_is(token, name.as_bytes()))
+        .map(|(_, value)| value)
+}
+
+/// Whether a pointer token, with `~0` for `~` and `~1` for `/`, is this name.
+fn token_is(token: &[u8], name: &[u8]) -> bool {
+    let mut token = token.iter();
+    let mut name = name.iter();
+    loop {
+        let wanted = match token.next() {
+            Some(b'~') => match token.next() {
+                Some(b'0') => Some(&b'~'),
+                Some(b'1') => Some(&b'/'),
+                _ => return false,
+            },
+            byte => byte,
+        };
+        match (wanted, name.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a == b => {}
+            _ => return false,
+        }
+    }
+}
+
+/// An array index of RFC 6901: digits without leading zero.
+fn array_index(token: &[u8]) -> Option<usize> {
+    if token.is_empty() || token.len() > 9 || token.len() > 1 && token.first() == Some(&b'0') {
+        return None;
+    }
+    token.iter().try_fold(0, |index, byte| {
+        byte.is_ascii_digit()
+            .then(|| index * 10 + usize::from(byte - b'0'))
+    })
+}
+
+impl Tables {
+    /// A list of numbers in `symbol_lists` whose first entry is its length.
+    pub(crate) fn lists(&self, at: u32) -> &[u32] {
+        let len = self.symbol_lists.get(at as usize).copied();
+        Span {
+            start: at + 1,
+            len: len.unwrap_or_default(),
+        }
+        .of(&self.symbol_lists)
+    }
+
+    /// Whether a present value passes the attribute test of a node.
+    pub(crate) fn test(&self, index: u32, node: &Node, value: &AttributeValue<'_>) -> bool {
+        let folded = node.modifiers & IGNORE_CASE != 0;
+        let loose = node.modifiers & LOOSE != 0;
+        match node.op {
+            Op::In => self.in_set(node, value),
+            Op::Contains | Op::StartsWith | Op::EndsWith => {
+                let Some(text) = value.as_str() else {
+                    return false;
+                };
+                let span = Span {
+                    start: node.a,
+                    len: node.b,
+                };
+                span.of(&self.symbol_lists).iter().any(|&part| {
+                    let part = self.symbols.get(part).as_bytes();
+                    match node.op {
+                        Op::Contains => contains(text.as_bytes(), part, folded),
+                        Op::StartsWith => {
+                            let start = text.as_bytes().get(..part.len());
+                            start.is_some_and(|start| same(start, part, folded))
+                        }
+                        _ => text
+                            .len()
+                            .checked_sub(part.len())
+                            .and_then(|start| text.as_bytes().get(start..))
+                            .is_some_and(|end| same(end, part, folded)),
+                    }
+                })
+            }
+            #[cfg(feature = "regex")]
+            Op::Matches => {
+                let Some((_, regex)) = self.regexes.get(node.a as usize) else {
+                    return false;
+                };
+                match value {
+                    AttributeValue::String(text) => regex.is_match(text),
+                    _ if loose => match crate::text_form::TextForm::of(value) {
+                        Some(text) => regex.is_match(text.as_str()),
+                        None => false,
+                    },
+                    _ => false,
+                }
+            }
+            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
+                let number = match value {
+                    AttributeValue::String(text) if loose => {
+                        number::parse_json_number(text.as_bytes())
+                    }
+                    _ => value.as_number(),
+                };
+                let operand = self.numbers.get(node.a as usize).copied();
+                let (Some(number), Some(operand)) = (number, operand) else {
+                    return false;
+                };
+                number::compare(number, operand).is_some_and(|order| holds(node.op, order))
+            }
+            Op::Before | Op::NotAfter | Op::After | Op::NotBefore => {
+                let seconds = node.modifiers & SECONDS != 0;
+                let operand = self.times.get(node.a as usize);
+                let (Some(time), Some(operand)) = (time_of(value, seconds), operand) else {
+                    return false;
+                };
+                holds(node.op, time.cmp(operand))
+            }
+            Op::Semver => value
+                .as_str()
+                .and_then(|text| Version::parse(text.as_bytes(), loose))
+                .is_some_and(|version| self.version_holds(node, &version)),
+            Op::Cidr => {
+                let address = value
+                    .as_str()
+                    .and_then(|text| Address::parse(text.as_bytes()));
+                let span = Span {
+                    start: node.a,
+                    len: node.b,
+                };
+                address.is_some_and(|address| {
+                    span.of(&self.blocks)
+                        .iter()
+                        .any(|block| block.contains(address))
+                })
+            }
+            Op::ContainsAny | Op::ContainsAll => {
+                let AttributeValue::Array(elements) = value else {
+                    return false;
+                };
+                let Some(set) = self.sets.get(node.a as usize) else {
+                    return false;
+                };
+                if node.op == Op::ContainsAny {
+                    elements.iter().any(|element| self.has(set, element))
+                } else {
+                    self.all_in(set, elements)
+                }
+            }
+            Op::AnyElement | Op::EveryElement => {
+                let (AttributeValue::Array(elements), Some(test)) =
+                    (value, self.nodes.get(index as usize + 1))
+                else {
+                    return false;
+                };
+                let passes = |element: &AttributeValue<'_>| {
+                    if element.is_missing() {
+                        test.op == Op::Exists && test.a == 0
+                    } else {
+                        self.test(index + 1, test, element)
+                    }
+                };
+                if node.op == Op::AnyElement {
+                    elements.iter().any(passes)
+                } else {
+                    elements.iter().all(passes)
+                }
+            }
+            Op::Exists => node.a == 1,
+            Op::HasType => {
+                let type_name = match value {
+                    AttributeValue::String(_) => 0,
+                    AttributeValue::Integer(_) | AttributeValue::Number(_) => 1,
+                    AttributeValue::Bool(_) => 2,
+                    AttributeValue::Array(_) => 3,
+                    AttributeValue::Object(_) => 4,
+                    AttributeValue::Null => return false,
+                };
+                node.a == type_name
+            }
+            _ => false,
+        }
+    }
+
+    fn in_set(&self, node: &Node, value: &AttributeValue<'_>) -> bool {
+        let Some(set) = self.sets.get(node.a as usize) else {
+            return false;
+        };
+        if node.modifiers & IGNORE_CASE == 0 {
+            return self.has(set, value);
+        }
+        match value {
+            AttributeValue::String(text) => set
+                .symbols
+                .of(&self.symbol_lists)
+                .binary_search_by(|&symbol| {
+                    compare_folded(self.symbols.get(symbol).as_bytes(), text.as_bytes())
+                })
+                .is_ok(),
+            _ => self.has(set, value),
+        }
+    }
+
+    /// Whether a value is one of the operands.
+    fn has(&self, set: &ValueSet, value: &AttributeValue<'_>) -> bool {
+        match value {
+            AttributeValue::String(text) => match self.symbols.find(text.as_bytes()) {
+                Some(symbol) => self.has_symbol(set, symbol),
+                None => false,
+            },
+            AttributeValue::Bool(true) => set.has_true,
+            AttributeValue::Bool(false) => set.has_false,
+            _ => match value.as_number() {
+                Some(number) => self.number_in(set, number).is_some(),
+                None => false,
+            },
+        }
+    }
+
+    #[inline]
+    fn has_symbol(&self, set: &ValueSet, symbol: Symbol) -> bool {
+        let symbols = set.symbols.of(&self.symbol_lists);
+        if symbols.len() <= 16 {
+            symbols.contains(&symbol)
+        } else {
+            symbols.binary_search(&symbol).is_ok()
+        }
+    }
+
+    fn number_in(&self, set: &ValueSet, number: Number) -> Option<usize> {
+        set.numbers
+            .of(&self.numbers)
+            .binary_search_by(|operand| number::compare(*operand, number).unwrap_or(Ordering::Less))
+            .ok()
+    }
+
+    /// Whether every operand equals some element.
+    fn all_in(&self, set: &ValueSet, elements: &[AttributeValue<'_>]) -> bool {
+        let texts = set.symbols.of(&self.symbol_lists).iter().all(|&symbol| {
+            let text = self.symbols.get(symbol);
+            elements
+                .iter()
+                .any(|element| element.as_str() == Some(text))
+        });
+        let numbers = || {
+            set.numbers.of(&self.numbers).iter().all(|&number| {
+                elements.iter().any(|element| {
+                    element.as_number().is_some_and(|found| {
+                        number::compare(found, number) == Some(Ordering::Equal)
+                    })
+                })
+            })
+        };
+        let has = |wanted: bool| {
+            elements
+                .iter()
+                .any(|element| *element == AttributeValue::Bool(wanted))
+        };
+        texts && numbers() && (!set.has_true || has(true)) && (!set.has_false || has(false))
+    }
+
+    fn version_holds(&self, node: &Node, version: &Version<'_>) -> bool {
+        let span = Span {
+            start: node.a,
+            len: node.b,
+        };
+        span.of(&self.comparators)
+            .iter()
+            .all(|comparator| self.compares(comparator, version))
+    }
+
+    fn compares(&self, comparator: &Comparator, version: &Version<'_>) -> bool {
+        let order = match comparator.plain {
+            Some(numbers) => Some(version.cmp_precedence(&Version::plain(numbers))),
+            None => {
+                let text = self.symbols.get(comparator.text).as_bytes();
+                let mut operand = version::comparators(text, comparator.loose).flatten();
+                operand
+                    .next()
+                    .map(|(_, operand)| version.cmp_precedence(&operand))
+            }
+        };
+        order.is_some_and(|order| comparator.comparison.holds(order))
+    }
+}
+
+fn holds(op: Op, order: Ordering) -> bool {
+    match op {
+        Op::Less | Op::Before => order.is_lt(),
+        Op::LessOrEqual | Op::NotAfter => order.is_le(),
+        Op::Greater | Op::After => order.is_gt(),
+        _ => order.is_ge(),
+    }
+}
+
+/// A time attribute in milliseconds since 1970.
+fn time_of(value: &AttributeValue<'_>, seconds: bool) -> Option<i64> {
+    match *value {
+        AttributeValue::String(ref text) => {
+            parse_rfc3339(text.as_bytes()).map(|time| time.millis.0)
+        }
+        AttributeValue::Integer(number) if seconds => number.checked_mul(1_000),
+        AttributeValue::Integer(number) => Some(number),
+        AttributeValue::Number(number) => {
+            let millis = if seconds { number * 1_000.0 } else { number };
+            // The bounds are exact doubles; the cast cuts toward zero.
+            let fits =
+                (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&millis);
+            fits.then_some(millis as i64)
+        }
+        _ => None,
+    }
+}
+
+fn same(a: &[u8], b: &[u8], folded: bool) -> bool {
+    if folded {
+        a.eq_ignore_ascii_case(b)
+    } else {
+        a == b
+    }
+}
+
+/// Plain search: the texts are short, and the standard library's search weighs more than the rest of
+/// the operators together in a browser.
+fn contains(text: &[u8], part: &[u8], folded: bool) -> bool {
+    part.is_empty()
+        || text
+            .windows(part.len())
+            .any(|window| same(window, part, folded))
+}
+
+/// Compares as if A to Z were a to z.
+pub(crate) fn compare_folded(a: &[u8], b: &[u8]) -> Ordering {
+    a.iter()
+        .map(u8::to_ascii_lowercase)
+        .cmp(b.iter().map(u8::to_ascii_lowercase))
+}

@@ -1,0 +1,343 @@
+//! What resolving a flag gives.
+
+use crate::bucketing::{Position, Unit, UnitText};
+use crate::flag_set::{FlagSet, Metadata, NONE, NONE16};
+use crate::value::Value;
+
+/// Why a value was served, in OpenFeature's words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The flag has no rules.
+    Static,
+    /// No rule served.
+    Default,
+    /// A rule matched the context.
+    TargetingMatch,
+    /// A rule that draws by hash served.
+    Split,
+    /// The value came from a cache. The core never says so; a client may.
+    Cached,
+    /// The flag is disabled.
+    Disabled,
+    /// The cause is not known. The core never says so.
+    Unknown,
+    /// The flag set is older than it should be. The core never says so; a client may.
+    Stale,
+    /// See the error code.
+    Error,
+}
+
+impl Reason {
+    /// The name as OpenFeature's specification spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "STATIC",
+            Self::Default => "DEFAULT",
+            Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Split => "SPLIT",
+            Self::Cached => "CACHED",
+            Self::Disabled => "DISABLED",
+            Self::Unknown => "UNKNOWN",
+            Self::Stale => "STALE",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl core::fmt::Display for Reason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What went wrong, in OpenFeature's words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// There is no flag set yet. The core never says so; a client does.
+    ProviderNotReady,
+    /// The flag set has no such flag.
+    FlagNotFound,
+    /// The flag could not be compiled; the message says where and why.
+    ParseError,
+    /// The flag's value is of another type than was asked for. Said by whoever asks for a type.
+    TypeMismatch,
+    /// A draw with `missingUnit: "error"` found no unit.
+    TargetingKeyMissing,
+    /// The context is over a limit.
+    InvalidContext,
+    /// The provider cannot recover. The core never says so.
+    ProviderFatal,
+    /// Anything else. The core never says so.
+    General,
+}
+
+impl ErrorCode {
+    /// The name as OpenFeature's specification spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProviderNotReady => "PROVIDER_NOT_READY",
+            Self::FlagNotFound => "FLAG_NOT_FOUND",
+            Self::ParseError => "PARSE_ERROR",
+            Self::TypeMismatch => "TYPE_MISMATCH",
+            Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+            Self::InvalidContext => "INVALID_CONTEXT",
+            Self::ProviderFatal => "PROVIDER_FATAL",
+            Self::General => "GENERAL",
+        }
+    }
+}
+
+impl core::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a sticky assignment took part.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Hash)]
+#[non_exhaustive]
+pub enum Sticky {
+    /// The experiment is not sticky.
+    #[default]
+    None,
+    /// A prior assignment was served.
+    Hit,
+    /// A new assignment, for the caller to store.
+    Write,
+}
+
+/// The outcome of resolving one flag for one context: small, and borrowed from both.
+///
+/// Resolving has no side effect. Whoever uses the value records [`Resolution::assignment`] as an
+/// exposure; whoever only looks does not.
+#[derive(Clone, Copy)]
+pub struct Resolution<'a> {
+    pub(crate) set: &'a FlagSet,
+    pub(crate) flag: u32,
+    pub(crate) variant: u16,
+    pub(crate) rule: u16,
+    pub(crate) reason: Reason,
+    pub(crate) error: Option<ErrorCode>,
+    pub(crate) unit_missing: bool,
+    pub(crate) drawn: Option<Drawn<'a>>,
+}
+
+/// What a rule of an experiment drew, or would have drawn but for a holdout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn<'a> {
+    pub(crate) rule: u16,
+    pub(crate) sticky: Sticky,
+    pub(crate) unit_type: u16,
+    pub(crate) holdout: u32,
+    pub(crate) unit: Unit<'a>,
+    /// Absent where the rule needed no position.
+    pub(crate) position: Option<Position>,
+    pub(crate) layer_position: u64,
+}
+
+impl<'a> Resolution<'a> {
+    /// The key of the flag; none when there is no such flag.
+    #[must_use]
+    pub fn flag_key(&self) -> Option<&'a str> {
+        self.set.flag_at(self.flag).map(|flag| flag.key())
+    }
+
+    /// The value to use; none when the caller's default is to be used.
+    #[must_use]
+    #[inline]
+    pub fn value(&self) -> Option<Value<'a>> {
+        self.set.variant_value(self.flag, self.variant)
+    }
+
+    /// The name of the variant; none when the caller's default is to be used.
+    #[must_use]
+    #[inline]
+    pub fn variant(&self) -> Option<&'a str> {
+        self.set.variant_name(self.flag, self.variant)
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What went wrong, exactly when the reason is [`Reason::Error`].
+    #[must_use]
+    pub const fn error_code(&self) -> Option<ErrorCode> {
+        self.error
+    }
+
+    /// What went wrong, in words for a person.
+    #[must_use]
+    pub fn error_message(&self) -> Option<&'a str> {
+        Some(match self.error? {
+            ErrorCode::ParseError => self
+                .set
+                .refusal(self.flag)
+                .unwrap_or("the flag could not be compiled"),
+            ErrorCode::FlagNotFound => "the flag set has no flag of this key",
+            ErrorCode::TargetingKeyMissing => "the context lacks the unit that a rule draws for",
+            ErrorCode::InvalidContext => "the context has more than 1,000 attributes",
+            _ => "the flag could not be resolved",
+        })
+    }
+
+    /// The place of the rule that served, from 0.
+    #[must_use]
+    pub fn rule_index(&self) -> Option<usize> {
+        (self.rule != NONE16).then_some(usize::from(self.rule))
+    }
+
+    /// The id of the rule that served, if it has one.
+    #[must_use]
+    pub fn rule_id(&self) -> Option<&'a str> {
+        self.set.rule_id(self.flag, self.rule)
+    }
+
+    /// The flag's metadata; empty when there is no such flag.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata<'a> {
+        self.set.flag_metadata(self.flag)
+    }
+
+    /// The revision of the flag set that answered.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.set.revision()
+    }
+
+    /// Whether a rule was passed over because the context lacks its unit. Worth counting: such users are
+    /// in no experiment.
+    #[must_use]
+    pub const fn unit_missing(&self) -> bool {
+        self.unit_missing
+    }
+
+    /// What an exposure would record: present when a rule of an experiment served, or when a holdout kept
+    /// the unit out of one.
+    #[must_use]
+    pub fn assignment(&self) -> Option<Assignment<'a>> {
+        let drawn = self.drawn.as_ref()?;
+        let details = self.set.experiment_of(self.flag, drawn.rule)?;
+        let position = drawn.position;
+        let arm_range = position.and_then(|position| details.arm_range(position.arm));
+        Some(Assignment {
+            flag: self.flag_key()?,
+            rule: self.set.rule_id(self.flag, drawn.rule),
+            experiment: details.key,
+            phase: details.phase,
+            unit_type: self.set.attribute_name(drawn.unit_type),
+            unit: drawn.unit.text(),
+            variant: self.variant(),
+            reason: self.reason,
+            arm: position.map(|position| position.arm),
+            enrol: position
+                .filter(|_| details.two_lanes)
+                .map(|position| position.enrol),
+            enrol_cut: details.enrol_cut,
+            arm_range,
+            modulus: details.modulus,
+            layer: details.layer,
+            layer_position: details
+                .layer
+                .filter(|_| position.is_some())
+                .map(|_| drawn.layer_position),
+            holdout: self.set.holdout_key(drawn.holdout),
+            sticky: drawn.sticky,
+            environment: self.set.environment(),
+            revision: self.set.revision(),
+        })
+    }
+}
+
+impl core::fmt::Debug for Resolution<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Resolution")
+            .field("flag_key", &self.flag_key())
+            .field("variant", &self.variant())
+            .field("value", &self.value())
+            .field("reason", &self.reason)
+            .field("error_code", &self.error)
+            .field("rule_index", &self.rule_index())
+            .field("assignment", &self.assignment())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an exposure of a resolution records. See `docs/exposures.md`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Assignment<'a> {
+    /// The flag that was resolved.
+    pub flag: &'a str,
+    /// The id of the experiment's rule, if it has one.
+    pub rule: Option<&'a str>,
+    /// The experiment.
+    pub experiment: &'a str,
+    /// Its phase, from 1.
+    pub phase: u32,
+    /// The name of the attribute that the unit came from, or `targetingKey`.
+    pub unit_type: &'a str,
+    /// Who was assigned.
+    pub unit: UnitText<'a>,
+    /// What was served; none is the caller's default (held-out units only).
+    pub variant: Option<&'a str>,
+    /// Why.
+    pub reason: Reason,
+    /// The arm position, `0..modulus`; none for a sticky hit and where the rule needs no position.
+    pub arm: Option<u64>,
+    /// The enrolment position, `0..2^32`; none also for a hash of one lane.
+    pub enrol: Option<u64>,
+    /// The exclusive bound of the rollout, if the rule has one.
+    pub enrol_cut: Option<u64>,
+    /// The range of arm positions that the unit fell in: from, and up to but not including.
+    pub arm_range: Option<(u64, u64)>,
+    /// The number of arm positions.
+    pub modulus: u64,
+    /// The layer of the experiment.
+    pub layer: Option<&'a str>,
+    /// The position of the layer's unit, `0..2^32`.
+    pub layer_position: Option<u64>,
+    /// The holdout that kept the unit out; `variant` is what was served instead.
+    pub holdout: Option<&'a str>,
+    /// How a sticky assignment took part.
+    pub sticky: Sticky,
+    /// The flag set's environment.
+    pub environment: Option<&'a str>,
+    /// The flag set's revision.
+    pub revision: u64,
+}
+
+impl<'a> Resolution<'a> {
+    /// An outcome without variant.
+    #[inline]
+    pub(crate) const fn none(set: &'a FlagSet, flag: u32, reason: Reason) -> Self {
+        Self {
+            set,
+            flag,
+            variant: NONE16,
+            rule: NONE16,
+            reason,
+            error: None,
+            unit_missing: false,
+            drawn: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn error(set: &'a FlagSet, flag: u32, code: ErrorCode) -> Self {
+        let mut resolution = Self::none(set, flag, Reason::Error);
+        resolution.error = Some(code);
+        resolution
+    }
+
+    pub(crate) const fn not_found(set: &'a FlagSet) -> Self {
+        Self::error(set, NONE, ErrorCode::FlagNotFound)
+    }
+}

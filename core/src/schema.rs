@@ -1,0 +1,189 @@
+//! The words of the format, in one place: the loader reads by these tables, and the published JSON Schema
+//! is generated from them and checked against the loader.
+
+/// The format that this crate reads.
+pub const FORMAT: u64 = 1;
+
+/// Largest revision: 2^53 - 1, which every JSON reader holds exactly.
+pub const MAX_REVISION: u64 = (1 << 53) - 1;
+
+/// Members of the document.
+pub const SET_MEMBERS: [&str; 9] = [
+    "format",
+    "revision",
+    "environment",
+    "hash",
+    "metadata",
+    "segments",
+    "layers",
+    "holdouts",
+    "flags",
+];
+
+/// Members of a flag.
+pub const FLAG_MEMBERS: [&str; 10] = [
+    "type", "enabled", "variants", "default", "off", "unit", "hash", "rules", "metadata", "error",
+];
+
+/// Members of a rule.
+pub const RULE_MEMBERS: [&str; 14] = [
+    "id",
+    "if",
+    "from",
+    "until",
+    "serve",
+    "split",
+    "rollout",
+    "experiment",
+    "salt",
+    "unit",
+    "hash",
+    "missingUnit",
+    "otherwise",
+    "reason",
+];
+
+/// Members of an experiment.
+pub const EXPERIMENT_MEMBERS: [&str; 6] = ["key", "phase", "layer", "slots", "holdout", "sticky"];
+
+/// Members of a layer.
+pub const LAYER_MEMBERS: [&str; 3] = ["unit", "salt", "hash"];
+
+/// Members of a holdout.
+pub const HOLDOUT_MEMBERS: [&str; 4] = ["unit", "salt", "hash", "percent"];
+
+/// Members of an arm in the array form of a split.
+pub const ARM_MEMBERS: [&str; 3] = ["variant", "weight", "ranges"];
+
+/// Members of a `position` condition.
+pub const POSITION_MEMBERS: [&str; 7] = [
+    "salt", "unit", "hash", "lane", "missing", "ranges", "percent",
+];
+
+/// Members of a hash given as an object.
+pub const HASH_MEMBERS: [&str; 2] = ["name", "modulus"];
+
+/// Members of a condition of which exactly one says what kind it is.
+pub const CONDITION_KINDS: [&str; 9] = [
+    "all",
+    "any",
+    "not",
+    "segment",
+    "flag",
+    "position",
+    "hashedIds",
+    "attribute",
+    "always",
+];
+
+/// What `missingUnit` of a rule may be; `missing` of a position condition says `false` for `skip`.
+pub const MISSING_UNIT: [&str; 3] = ["skip", "zero", "error"];
+
+/// What `missing` of a position condition may be.
+pub const MISSING_POSITION: [&str; 3] = ["false", "zero", "error"];
+
+/// What `otherwise` of a rule may be.
+pub const OTHERWISE: [&str; 2] = ["next", "stop"];
+
+/// The lanes of a position.
+pub const LANES: [&str; 2] = ["arm", "enrol"];
+
+/// The hash profile with a modulus.
+pub const MODULUS_HASH: &str = "md5-mod";
+
+/// Whether a member is for people and other programs, and ignored.
+#[must_use]
+pub fn is_ignored(member: &str) -> bool {
+    member == "description" || member.starts_with("x-")
+}
+
+/// An operator of an attribute test.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(
+    missing_docs,
+    reason = "the names are those of the documents; docs/flag-set.md defines them"
+)]
+pub enum Operator {
+    Equals,
+    In,
+    Contains,
+    StartsWith,
+    EndsWith,
+    Matches,
+    LessThan,
+    LessOrEqual,
+    GreaterThan,
+    GreaterOrEqual,
+    Before,
+    NotAfter,
+    After,
+    NotBefore,
+    Semver,
+    Cidr,
+    ContainsAny,
+    ContainsAll,
+    AnyElement,
+    EveryElement,
+    Exists,
+    HasType,
+}
+
+/// The operators by name.
+pub const OPERATORS: [(&str, Operator); 22] = [
+    ("equals", Operator::Equals),
+    ("in", Operator::In),
+    ("contains", Operator::Contains),
+    ("startsWith", Operator::StartsWith),
+    ("endsWith", Operator::EndsWith),
+    ("matches", Operator::Matches),
+    ("lessThan", Operator::LessThan),
+    ("lessOrEqual", Operator::LessOrEqual),
+    ("greaterThan", Operator::GreaterThan),
+    ("greaterOrEqual", Operator::GreaterOrEqual),
+    ("before", Operator::Before),
+    ("notAfter", Operator::NotAfter),
+    ("after", Operator::After),
+    ("notBefore", Operator::NotBefore),
+    ("semver", Operator::Semver),
+    ("cidr", Operator::Cidr),
+    ("containsAny", Operator::ContainsAny),
+    ("containsAll", Operator::ContainsAll),
+    ("anyElement", Operator::AnyElement),
+    ("everyElement", Operator::EveryElement),
+    ("exists", Operator::Exists),
+    ("hasType", Operator::HasType),
+];
+
+impl Operator {
+    /// Whether `ignoreCase` may stand beside it.
+    #[must_use]
+    pub const fn takes_ignore_case(self) -> bool {
+        matches!(
+            self,
+            Self::Equals | Self::In | Self::Contains | Self::StartsWith | Self::EndsWith
+        )
+    }
+
+    /// Whether `loose` may stand beside it.
+    #[must_use]
+    pub const fn takes_loose(self) -> bool {
+        matches!(
+            self,
+            Self::Matches
+                | Self::LessThan
+                | Self::LessOrEqual
+                | Self::GreaterThan
+                | Self::GreaterOrEqual
+                | Self::Semver
+        )
+    }
+
+    /// Whether `epoch` may stand beside it.
+    #[must_use]
+    pub const fn takes_epoch(self) -> bool {
+        matches!(
+            self,
+            Self::Before | Self::NotAfter | Self::After | Self::NotBefore
+        )
+    }
+}

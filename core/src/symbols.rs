@@ -1,0 +1,147 @@
+//! Interned text: every name and text operand of a flag set, each once, found by its bytes.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::hash::key_hash;
+
+/// The number of an interned text.
+pub(crate) type Symbol = u32;
+
+/// Texts, each stored once, in the order they came.
+#[derive(Debug)]
+pub(crate) struct Symbols {
+    text: String,
+    /// Where each text ends; it begins where the one before ends.
+    ends: Vec<u32>,
+    /// Open addressing with linear probing. A slot is 0 when free, else a symbol plus one in its low bits
+    /// and, in the bits left over, the top of the text's hash: most probes end without touching the text.
+    slots: Vec<u32>,
+    seed: u64,
+}
+
+impl Symbols {
+    /// `seed` is taken from the document, so that nobody can write names that all collide.
+    pub(crate) fn new(seed: u64, capacity: usize) -> Self {
+        Self {
+            text: String::new(),
+            ends: Vec::with_capacity(capacity),
+            slots: vec![0; slots_for(capacity)],
+            seed,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, symbol: Symbol) -> &str {
+        let index = symbol as usize;
+        let start = match index.checked_sub(1) {
+            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
+            None => 0,
+        };
+        let end = self.ends.get(index).copied().unwrap_or_default();
+        self.text
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    fn bytes(&self, symbol: Symbol) -> &[u8] {
+        let index = symbol as usize;
+        let start = match index.checked_sub(1) {
+            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
+            None => 0,
+        };
+        let end = self.ends.get(index).copied().unwrap_or_default();
+        self.text
+            .as_bytes()
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The symbol of this text, if it is interned.
+    #[inline]
+    pub(crate) fn find(&self, text: &[u8]) -> Option<Symbol> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let low = low_bits(mask);
+        let hash = key_hash(text, self.seed);
+        let tag = (hash >> 32) as u32 & !low;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = *self.slots.get(at)?;
+            if slot == 0 {
+                return None;
+            }
+            if slot & !low == tag {
+                let symbol = (slot & low).wrapping_sub(1);
+                if self.bytes(symbol) == text {
+                    return Some(symbol);
+                }
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The symbol of this text, which is added if it is new.
+    pub(crate) fn intern(&mut self, text: &str) -> Symbol {
+        if let Some(symbol) = self.find(text.as_bytes()) {
+            return symbol;
+        }
+        let symbol = self.ends.len() as Symbol;
+        self.text.push_str(text);
+        self.ends.push(self.text.len() as u32);
+        if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
+            self.rebuild(slots_for(self.ends.len() * 2));
+        } else {
+            self.place(symbol);
+        }
+        symbol
+    }
+
+    /// Gives back what growing reserved.
+    pub(crate) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        let slots = slots_for(self.ends.len());
+        if slots < self.slots.len() {
+            self.rebuild(slots);
+        }
+    }
+
+    fn rebuild(&mut self, slots: usize) {
+        self.slots = vec![0; slots];
+        for symbol in 0..self.ends.len() as Symbol {
+            self.place(symbol);
+        }
+    }
+
+    fn place(&mut self, symbol: Symbol) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let low = low_bits(mask);
+        let hash = key_hash(self.bytes(symbol), self.seed);
+        let mut at = hash as usize & mask;
+        while let Some(slot) = self.slots.get_mut(at) {
+            if *slot == 0 {
+                *slot = (hash >> 32) as u32 & !low | symbol + 1;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.text.capacity() + 4 * (self.ends.capacity() + self.slots.capacity())
+    }
+}
+
+/// A power of two at most three quarters full, and never full.
+fn slots_for(len: usize) -> usize {
+    (len + len / 3 + 2).next_power_of_two()
+}
+
+/// The bits of a slot that hold a symbol plus one. As the table is never full, that is at most `mask`.
+fn low_bits(mask: usize) -> u32 {
+    mask as u32
+}

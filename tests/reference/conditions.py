@@ -1,0 +1,299 @@
+"""Conditions, units and attribute names (sections 4 and 6), compiled to functions of a call.
+
+A call (evaluate.Call) holds the flag set, the context and the time of one resolution.
+"""
+
+import base64
+import binascii
+import re
+
+from . import operators, readings
+from .hashes import Hash, LANE, SEPARATOR, hit, rollout_cut
+from .xxh64 import xxh64
+
+KINDS = ("all", "any", "not", "segment", "flag", "position", "hashedIds", "attribute", "always")
+MAX_NESTING = 32
+MAX_CONDITIONS = 10_000
+MAX_RANGES = 1_000
+MAX_IDS = 5_000_000
+_ROLLOUT = re.compile(r"([0-9]+)(?:\.([0-9]{1,4}))?")
+
+
+class ResolveError(Exception):
+    """Ends a resolution with reason ERROR."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+class Use:
+    """That a flag or segment depends on another one."""
+
+    def __init__(self, kind, name, node, resolves=True, check=None):
+        self.kind = kind  # "flag" or "segment"
+        self.name = name
+        self.node = node  # where the name stands
+        self.resolves = resolves  # False: only the flag's `enabled` is looked at
+        self.check = check  # called with the flag, once it is known to be sound
+
+
+class Home:
+    """What the conditions of one flag or segment share."""
+
+    def __init__(self, unit, hash_, patterns):
+        self.unit = unit  # the default of `position`
+        self.hash = hash_
+        self.patterns = patterns
+        self.uses = []
+        self.conditions = 0
+
+
+# Attribute names, units, hashes, per cents
+
+def read_attribute_name(node):
+    """The function from a context to the attribute's value, or None."""
+    name = node.name()
+    if name == "targetingKey":
+        return lambda context: context.targeting_key
+    if not name.startswith("/"):
+        return lambda context: context.attributes.get(name)
+    if re.search("~(?![01])", name):
+        node.fail("not a JSON pointer")
+    steps = [s.replace("~1", "/").replace("~0", "~") for s in name[1:].split("/")]
+
+    def follow(context):
+        value = context.attributes
+        for step in steps:
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and re.fullmatch("0|[1-9][0-9]*", step):
+                value = value[int(step)] if len(step) < 10 and int(step) < len(value) else None
+            else:
+                return None
+        return value
+    return follow
+
+
+class Unit:
+    """One name or several, of which the first that is present counts."""
+
+    def __init__(self, names, readers):
+        self.names = names
+        self.readers = readers
+
+    def find(self, context):
+        """(unit type, unit), or None."""
+        for name, read in zip(self.names, self.readers):
+            if name == "$random":
+                value = context.random
+            else:
+                value = read(context)
+            if isinstance(value, str):
+                return name, value
+            if readings.is_exact_integer(value):
+                return name, str(int(value))
+        return None
+
+
+def read_unit(node):
+    nodes = [node] if isinstance(node.value, str) else node.items(8, at_least=1)
+    return Unit([n.name() for n in nodes], [read_attribute_name(n) for n in nodes])
+
+
+TARGETING_KEY = Unit(["targetingKey"], [lambda context: context.targeting_key])
+
+
+def read_hash(node):
+    if isinstance(node.value, str):
+        return Hash(node.one_of(*Hash.NATIVE))
+    members = node.members(("name", "modulus"))
+    for required in ("name", "modulus"):
+        if required not in members:
+            node.fail("lacks `%s`" % required)
+    name = members["name"].one_of(*Hash.WITH_MODULUS)
+    return Hash(name, members["modulus"].integer(1, LANE))
+
+
+def need_two_lanes(node, hash_):
+    if hash_.lanes != 2:
+        node.fail("needs a hash with two lanes")
+
+
+def read_per_cent(node):
+    """The cut of a `rollout` or `percent`."""
+    node.number()
+    match = _ROLLOUT.fullmatch(node.value.token)
+    if not match:
+        node.fail("must be a number in plain notation with at most four decimals")
+    parts_per_million = int(match.group(1) + ((match.group(2) or "") + "0000")[:4])
+    if parts_per_million > 1_000_000:
+        node.fail("must be 0 to 100")
+    return rollout_cut(parts_per_million)
+
+
+def read_range(node, limit):
+    start, end = node.items(2, at_least=2)
+    pair = start.integer(0, limit), end.integer(0, limit)
+    if pair[0] >= pair[1]:
+        node.fail("must have its start below its end")
+    return pair
+
+
+# Conditions
+
+def compile_condition(node, home, level=1):
+    """The function call -> bool."""
+    if level > MAX_NESTING:
+        node.fail("over %d levels of conditions" % MAX_NESTING)
+    home.conditions += 1
+    if home.conditions > MAX_CONDITIONS:
+        node.fail("over %d conditions" % MAX_CONDITIONS)
+    if not node.is_object():
+        node.fail("must be an object")
+    present = {name for name, _ in node.value}
+    named = [kind for kind in KINDS if kind in present]
+    if len(named) != 1:
+        node.fail("must have exactly one of %s" % ", ".join(KINDS))
+    kind = named[0]
+
+    if kind in ("all", "any"):
+        tests = [compile_condition(item, home, level + 1)
+                 for item in node.members((kind,))[kind].items(MAX_CONDITIONS)]
+        if kind == "all":
+            return lambda call: all(test(call) for test in tests)
+        return lambda call: any(test(call) for test in tests)
+    if kind == "not":
+        test = compile_condition(node.members(("not",))["not"], home, level + 1)
+        return lambda call: not test(call)
+    if kind == "always":
+        answer = node.members(("always",))["always"].boolean()
+        return lambda call: answer
+    if kind == "segment":
+        member = node.members(("segment",))["segment"]
+        name = member.text()
+        home.uses.append(Use("segment", name, member))
+        return lambda call: call.flag_set.segments[name].test(call)
+    if kind == "flag":
+        return _prerequisite(node, home)
+    if kind == "position":
+        return _position(node.members(("position",))["position"], home)
+    if kind == "hashedIds":
+        return _hashed_ids(node)
+    members = node.members(("attribute",) + operators.OPERATORS + operators.MODIFIERS)
+    read = read_attribute_name(members["attribute"])
+    passes = operators.compile_test(node, members, home.patterns)
+    return lambda call: passes(read(call.context))
+
+
+def _prerequisite(node, home):
+    members = node.members(("flag", "is", "enabled", "value"))
+    if len(members) != 2:
+        node.fail("must have exactly one of is, enabled, value")
+    key = members["flag"].text()
+
+    if "enabled" in members:
+        wanted = members["enabled"].boolean()
+        home.uses.append(Use("flag", key, members["flag"], resolves=False))
+        return lambda call: call.flag_set.flags[key].enabled == wanted
+
+    if "is" in members:
+        node = members["is"]
+        nodes = [node] if isinstance(node.value, str) else node.items(1_000)
+        names = [n.text() for n in nodes]
+
+        def check(flag):
+            for name_node in nodes:
+                if name_node.value not in flag.variants:
+                    name_node.fail("`%s` has no such variant" % key)
+
+        home.uses.append(Use("flag", key, members["flag"], check=check))
+        return lambda call: call.resolve(key).variant in names
+
+    operand = members["value"]
+    passes = operators.compile_test(
+        operand, operand.members(operators.OPERATORS + operators.MODIFIERS), home.patterns)
+    home.uses.append(Use("flag", key, members["flag"]))
+
+    def test(call):
+        resolution = call.resolve(key)
+        return resolution.variant is not None and passes(resolution.value)
+    return test
+
+
+def _position(node, home):
+    members = node.members(("salt", "unit", "hash", "lane", "missing", "ranges", "percent"))
+    if "salt" not in members:
+        node.fail("lacks `salt`")
+    if ("ranges" in members) == ("percent" in members):
+        node.fail("must have exactly one of ranges, percent")
+    salt = members["salt"].salt()
+    unit = read_unit(members["unit"]) if "unit" in members else home.unit
+    hash_ = read_hash(members["hash"]) if "hash" in members else home.hash
+    missing = members["missing"].one_of("false", "zero", "error") if "missing" in members else "false"
+    lane = 0
+    if "percent" in members:
+        if "lane" in members:
+            members["lane"].fail("not with `percent`")
+        need_two_lanes(members["percent"], hash_)
+        ranges = [(0, read_per_cent(members["percent"]))]
+        lane = 1
+    else:
+        if "lane" in members and members["lane"].one_of("arm", "enrol") == "enrol":
+            need_two_lanes(members["lane"], hash_)
+            lane = 1
+        ranges = [read_range(n, hash_.modulus) for n in members["ranges"].items(MAX_RANGES)]
+
+    def test(call):
+        found = unit.find(call.context)
+        if found:
+            positions = hash_.positions(salt, found[1])
+        elif missing == "zero":
+            positions = hash_.zero()
+        elif missing == "error":
+            raise ResolveError("TARGETING_KEY_MISSING")
+        else:
+            return False
+        return hit(ranges, positions[lane]) is not None
+    return test
+
+
+def read_hashed_ids(node):
+    """The set of hashes that the text lists."""
+    text = node.text()
+    if "=" not in text:
+        text += "=" * (-len(text) % 4)
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        node.fail("not base64")
+    hashes = set()
+    before = difference = shift = 0
+    for byte in data:
+        difference |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            if byte == 0 and shift > 7:
+                node.fail("a number has more bytes than it needs")
+            before += difference
+            if before >= 1 << 64 or before in hashes or len(hashes) == MAX_IDS:
+                node.fail("not a list of at most %d ascending 64-bit hashes" % MAX_IDS)
+            hashes.add(before)
+            difference = shift = 0
+    if shift:
+        node.fail("ends inside a number")
+    return hashes
+
+
+def _hashed_ids(node):
+    members = node.members(("hashedIds", "salt", "unit"))
+    if "salt" not in members:
+        node.fail("lacks `salt`")
+    salt = members["salt"].salt()
+    unit = read_unit(members["unit"]) if "unit" in members else TARGETING_KEY
+    hashes = read_hashed_ids(members["hashedIds"])
+
+    def test(call):
+        found = unit.find(call.context)
+        return found is not None and xxh64(salt.encode() + SEPARATOR + found[1].encode()) in hashes
+    return test

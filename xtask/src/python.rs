@@ -1,0 +1,14 @@
+//! The parts that are Python's work: the independent evaluator, and SQL engines from PyPI.
+
+use crate::project::{Project, Stop};
+use crate::tools;
+
+pub(crate) fn reference(project: &Project) -> Result<(), Stop> {
+    tools::need("python3")?;
+    project.command("python3 -m tests.reference.check").run()
+}
+
+pub(crate) fn sql(project: &Project) -> Result<(), Stop> {
+    let python = tools::python(project, "tests/sql/requirements.txt")?;
+    project.program(python).arg("tests/sql/check.py").run()
+}

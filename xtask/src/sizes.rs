@@ -1,0 +1,56 @@
+//! The browser module's size: core's evaluator, `Refresh` and `ExposureLog`, without regular
+//! expressions and with the native hashes, before any glue.
+
+use crate::project::{Project, Stop, fail};
+use crate::{tools, wasm};
+
+/// Bytes after `wasm-opt` and brotli at its highest quality. A page should not notice that it has
+/// feature flags: most rivals' JavaScript evaluators weigh 6 to 32 kB.
+const BOUND: u64 = 22_000;
+
+/// Node's zlib has both compressions; a crate for one of them would be the largest part of xtask.
+const COMPRESS: &str = "
+const { brotliCompressSync, constants, gzipSync } = require('zlib');
+const bytes = require('fs').readFileSync(process.argv[1]);
+const params = { [constants.BROTLI_PARAM_QUALITY]: 11 };
+console.log(gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes, { params }).length);
+";
+
+pub(crate) fn gate(project: &Project) -> Result<(), Stop> {
+    tools::need("node")?;
+    let optimiser = tools::wasm_opt(project)?;
+    let raw = wasm::build(project)?;
+    let small = project.scratch("sizes")?.join("core.wasm");
+    let flags = ["-Os", "--strip-debug", "--strip-producers", "-o"];
+    project
+        .program(optimiser)
+        .arg(&raw)
+        .args(flags)
+        .arg(&small)
+        .run()?;
+    let compressed = project
+        .program("node")
+        .arg("-e")
+        .arg(COMPRESS)
+        .arg(&small)
+        .read()?;
+    let mut numbers = compressed.split_whitespace().map(str::parse::<u64>);
+    let (Some(Ok(gzip)), Some(Ok(brotli))) = (numbers.next(), numbers.next()) else {
+        return fail(format!("node printed no sizes: {compressed}"));
+    };
+
+    println!("core module, bytes:");
+    println!("{:>12}  from the compiler", std::fs::metadata(&raw)?.len());
+    println!(
+        "{:>12}  after wasm-opt -Os",
+        std::fs::metadata(&small)?.len()
+    );
+    println!("{gzip:>12}  gzip -9");
+    println!("{brotli:>12}  brotli -q 11, at most {BOUND}");
+    if brotli <= BOUND {
+        return Ok(());
+    }
+    fail(format!(
+        "the core module has {brotli} bytes after brotli; its bound is {BOUND}"
+    ))
+}

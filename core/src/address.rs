@@ -68,6 +68,21 @@ impl Block {
     }
 }
 
+impl core::fmt::Display for Block {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.base {
+            Address::V4(base) => {
+                let base = core::net::Ipv4Addr::from_bits(base);
+                write!(f, "{base}/{}", 32 - self.free_bits.min(32))
+            }
+            Address::V6(base) => {
+                let base = core::net::Ipv6Addr::from_bits(base);
+                write!(f, "{base}/{}", 128 - self.free_bits.min(128))
+            }
+        }
+    }
+}
+
 fn parse_v4(text: &[u8]) -> Option<u32> {
     let mut octets = text.split(|byte| *byte == b'.');
     let mut address = 0;

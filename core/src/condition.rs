@@ -281,8 +281,9 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
     }
 
     fn position_test(&mut self, test: &PositionTest) -> Result<bool, ErrorCode> {
-        let position = match self.unit(test.unit) {
-            Some((_, unit)) => self.position(test.hash, test.salt, unit),
+        let unit = self.unit(test.unit).map(|(_, unit)| unit);
+        let position = match unit {
+            Some(unit) => self.position(test.hash, test.salt, unit),
             None => match test.missing {
                 MissingUnit::Skip => return Ok(false),
                 MissingUnit::Zero => Position::default(),
@@ -294,7 +295,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         } else {
             position.arm
         };
-        self.trace.position(position);
+        self.trace.position(self.set, test, unit, position);
         let ranges = test.ranges.of(&self.set.tables.ranges);
         Ok(ranges.iter().any(|range| range.contains(position)))
     }

@@ -39,10 +39,12 @@ mod bucketing;
 mod condition;
 mod context;
 mod diagnostics;
+mod explain;
 mod flag_set;
 mod hash;
 mod hashed_ids;
 mod json;
+mod json_write;
 pub mod limits;
 mod load;
 mod number;
@@ -61,6 +63,10 @@ mod version;
 pub use bucketing::{Hash, NATIVE_MODULUS, Position, UnitText, arm_cut, enrol_cut, slot_cut};
 pub use context::{ContextError, EvaluationContext, PriorAssignment};
 pub use diagnostics::{Diagnostic, LoadError, Severity};
+pub use explain::{
+    ConditionExplanation, DrawExplanation, Explanation, PositionExplanation, RuleExplanation,
+    RuleOutcome,
+};
 pub use flag_set::{FlagHandle, FlagSet, Metadata};
 pub use hash::{xxh64, xxh64_salted};
 pub use hashed_ids::encode_ids;

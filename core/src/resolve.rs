@@ -118,7 +118,7 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
             let index = index as u16;
             self.trace.rule_start(set, flag, index);
             let tried = self.rule(flag, index, rule);
-            self.trace.rule_end(&tried);
+            self.trace.rule_end(set, flag, &tried);
             match tried {
                 Tried::Serve { variant, drawn } => {
                     resolution.variant = variant;
@@ -203,7 +203,7 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
                 let slots = experiment.slots.of(&tables.ranges);
                 let inside = slots.iter().any(|slot| slot.contains(layer_position));
                 self.trace
-                    .layer(self.set, experiment.layer, layer_position, inside);
+                    .layer(self.set, experiment.layer, experiment.slots, layer_position);
                 if !inside {
                     return Tried::NotEnrolled(Outcome::OutsideLayerSlots);
                 }
@@ -214,7 +214,7 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
             Some((_, unit)) if needs_position => self.position(draw.hash, draw.salt, unit),
             _ => Position::default(),
         };
-        self.trace.draw(self.set, draw, position);
+        self.trace.draw(self.set, flag, draw, found, position);
         if position.enrol >= draw.rollout {
             return Tried::NotEnrolled(Outcome::OutsideRollout);
         }

@@ -1,8 +1,8 @@
 //! A visitor of resolution steps, for explanations. Resolving without one costs nothing: the empty
 //! implementation compiles away.
 
-use crate::bucketing::Position;
-use crate::flag_set::{Draw, FlagSet};
+use crate::bucketing::{Position, Unit};
+use crate::flag_set::{Draw, FlagSet, PositionTest, Span};
 use crate::resolution::{ErrorCode, Resolution};
 use crate::resolve::Tried;
 use crate::value::AttributeValue;
@@ -30,7 +30,7 @@ pub(crate) trait Trace<'a> {
     #[inline]
     fn rule_start(&mut self, _set: &'a FlagSet, _flag: u32, _rule: u16) {}
     #[inline]
-    fn rule_end(&mut self, _tried: &Tried<'a>) {}
+    fn rule_end(&mut self, _set: &'a FlagSet, _flag: u32, _tried: &Tried<'a>) {}
     #[inline]
     fn node_start(&mut self, _set: &'a FlagSet, _node: u32) {}
     #[inline]
@@ -38,13 +38,28 @@ pub(crate) trait Trace<'a> {
     #[inline]
     fn prerequisite(&mut self, _resolution: &Resolution<'a>) {}
     #[inline]
-    fn position(&mut self, _position: u64) {}
+    fn position(
+        &mut self,
+        _set: &'a FlagSet,
+        _test: &PositionTest,
+        _unit: Option<Unit<'a>>,
+        _position: u64,
+    ) {
+    }
     #[inline]
     fn node_end(&mut self, _set: &'a FlagSet, _node: u32, _result: Result<bool, ErrorCode>) {}
     #[inline]
-    fn layer(&mut self, _set: &'a FlagSet, _layer: u32, _position: u64, _inside: bool) {}
+    fn layer(&mut self, _set: &'a FlagSet, _layer: u32, _slots: Span, _position: u64) {}
     #[inline]
-    fn draw(&mut self, _set: &'a FlagSet, _draw: &Draw, _position: Position) {}
+    fn draw(
+        &mut self,
+        _set: &'a FlagSet,
+        _flag: u32,
+        _draw: &Draw,
+        _unit: Option<(u16, Unit<'a>)>,
+        _position: Position,
+    ) {
+    }
     #[inline]
     fn holdout(&mut self, _set: &'a FlagSet, _holdout: u32, _position: u64, _held: bool) {}
 }

@@ -1,0 +1,252 @@
+//! Conditions and values as text for a person.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES};
+use crate::flag_set::{FlagSet, Span, Tables};
+use crate::json_write::push_string;
+use crate::number::Number;
+use crate::time::{UnixMillis, format_rfc3339};
+use crate::value::{AttributeValue, Value};
+use crate::version::Comparison;
+
+/// Operands shown of a long list.
+const SHOWN: usize = 10;
+
+/// A flag's value as JSON.
+pub(super) fn value(value: Value<'_>) -> String {
+    match value {
+        Value::Boolean(value) => value.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Integer(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::Object(json) => json.into(),
+    }
+}
+
+/// An attribute's value as JSON.
+pub(super) fn attribute(value: &AttributeValue<'_>) -> String {
+    match value {
+        AttributeValue::Null => "null".into(),
+        AttributeValue::Bool(value) => value.to_string(),
+        AttributeValue::Integer(value) => value.to_string(),
+        AttributeValue::Number(value) => value.to_string(),
+        AttributeValue::String(text) => quoted(text),
+        AttributeValue::Array(elements) => {
+            let elements: Vec<String> = elements.iter().map(attribute).collect();
+            format!("[{}]", elements.join(", "))
+        }
+        AttributeValue::Object(members) => {
+            let members: Vec<String> = members
+                .iter()
+                .map(|(name, value)| format!("{}: {}", quoted(name), attribute(value)))
+                .collect();
+            format!("{{{}}}", members.join(", "))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = Vec::new();
+    push_string(&mut quoted, text);
+    String::from_utf8(quoted).unwrap_or_default()
+}
+
+/// A condition without what it is made of.
+pub(super) fn node(set: &FlagSet, index: u32) -> String {
+    let tables = &set.tables;
+    let Some(node) = tables.nodes.get(index as usize) else {
+        return String::new();
+    };
+    let symbol = |symbol: u32| tables.symbols.get(symbol);
+    match node.op {
+        Op::Always => if node.a == 1 { "always" } else { "never" }.into(),
+        Op::All => "all".into(),
+        Op::Any => "any".into(),
+        Op::Not => "not".into(),
+        Op::Segment => {
+            let segment = tables.segments.get(node.a as usize);
+            let name = segment.map_or("", |segment| symbol(segment.name));
+            format!("segment {}", quoted(name))
+        }
+        Op::FlagIs => {
+            let names: Vec<String> = tables
+                .lists(node.b)
+                .iter()
+                .filter_map(|variant| set.variant_name(node.a, *variant as u16))
+                .map(quoted)
+                .collect();
+            let key = quoted(symbol(node.a));
+            match names.as_slice() {
+                [name] => format!("flag {key} is {name}"),
+                _ => format!("flag {key} is one of [{}]", names.join(", ")),
+            }
+        }
+        Op::FlagEnabled => {
+            let state = if node.b == 1 { "enabled" } else { "disabled" };
+            format!("flag {} is {state}", quoted(symbol(node.a)))
+        }
+        Op::Position => {
+            let Some(test) = tables.positions.get(node.a as usize) else {
+                return String::new();
+            };
+            let lane = if test.enrol_lane { "enrol" } else { "arm" };
+            let ranges: Vec<String> = test
+                .ranges
+                .of(&tables.ranges)
+                .iter()
+                .map(|range| format!("{}..{}", range.start, range.end))
+                .collect();
+            let hash = tables.hash(test.hash);
+            format!(
+                "{lane} position under {} in {} of {}",
+                quoted(symbol(test.salt)),
+                ranges.join(", "),
+                hash.modulus()
+            )
+        }
+        Op::HashedIds => {
+            let list = tables.id_lists.get(node.a as usize);
+            format!(
+                "unit in list of {} ids",
+                list.map_or(0, |list| list.hashes.len())
+            )
+        }
+        _ => {
+            let test = operator(tables, index, node);
+            format!("{} {test}", set.attribute_name(node.attribute))
+        }
+    }
+}
+
+/// An operator with its operand and modifiers.
+fn operator(tables: &Tables, index: u32, node: &Node) -> String {
+    let span = Span {
+        start: node.a,
+        len: node.b,
+    };
+    let texts = || {
+        let parts = span.of(&tables.symbol_lists);
+        list(parts.iter().map(|part| quoted(tables.symbols.get(*part))))
+    };
+    let number = || {
+        let number = tables.numbers.get(node.a as usize);
+        number
+            .map(|number| number_text(*number))
+            .unwrap_or_default()
+    };
+    let time = || {
+        let time = tables.times.get(node.a as usize);
+        format_rfc3339(UnixMillis(time.copied().unwrap_or_default()))
+    };
+    let test = match node.op {
+        Op::In => format!("in {}", set_text(tables, node.a)),
+        Op::Contains => format!("contains {}", texts()),
+        Op::StartsWith => format!("startsWith {}", texts()),
+        Op::EndsWith => format!("endsWith {}", texts()),
+        #[cfg(feature = "regex")]
+        Op::Matches => {
+            let regex = tables.regexes.get(node.a as usize);
+            format!(
+                "matches /{}/",
+                regex.map_or("", |(_, regex)| regex.as_str())
+            )
+        }
+        Op::Less => format!("< {}", number()),
+        Op::LessOrEqual => format!("<= {}", number()),
+        Op::Greater => format!("> {}", number()),
+        Op::GreaterOrEqual => format!(">= {}", number()),
+        Op::Before => format!("before {}", time()),
+        Op::NotAfter => format!("notAfter {}", time()),
+        Op::After => format!("after {}", time()),
+        Op::NotBefore => format!("notBefore {}", time()),
+        Op::Semver => {
+            let comparators = span.of(&tables.comparators).iter().map(|comparator| {
+                let Some([major, minor, patch]) = comparator.plain else {
+                    return String::from(tables.symbols.get(comparator.text));
+                };
+                let sign = match comparator.comparison {
+                    Comparison::Equal => "=",
+                    Comparison::NotEqual => "!=",
+                    Comparison::Less => "<",
+                    Comparison::LessOrEqual => "<=",
+                    Comparison::Greater => ">",
+                    Comparison::GreaterOrEqual => ">=",
+                };
+                format!("{sign}{major}.{minor}.{patch}")
+            });
+            format!("semver {}", comparators.collect::<Vec<_>>().join(" "))
+        }
+        Op::Cidr => {
+            let blocks = span.of(&tables.blocks).iter();
+            format!("cidr {}", list(blocks.map(ToString::to_string)))
+        }
+        Op::ContainsAny => format!("containsAny {}", set_text(tables, node.a)),
+        Op::ContainsAll => format!("containsAll {}", set_text(tables, node.a)),
+        Op::AnyElement | Op::EveryElement => {
+            let name = if node.op == Op::AnyElement {
+                "anyElement"
+            } else {
+                "everyElement"
+            };
+            match tables.nodes.get(index as usize + 1) {
+                Some(child) => format!("{name} {}", operator(tables, index + 1, child)),
+                None => name.into(),
+            }
+        }
+        Op::Exists => if node.a == 1 { "exists" } else { "is missing" }.into(),
+        Op::HasType => {
+            let name = TYPE_NAMES.get(node.a as usize).copied();
+            format!("is of type {}", name.unwrap_or_default())
+        }
+        _ => String::new(),
+    };
+    let mut test = test;
+    for (bit, note) in [
+        (IGNORE_CASE, " ignoring case"),
+        (LOOSE, " (loose)"),
+        (SECONDS, " (seconds)"),
+    ] {
+        if node.modifiers & bit != 0 {
+            test.push_str(note);
+        }
+    }
+    test
+}
+
+fn set_text(tables: &Tables, set: u32) -> String {
+    let Some(set) = tables.sets.get(set as usize) else {
+        return String::new();
+    };
+    let symbols = set.symbols.of(&tables.symbol_lists);
+    let texts = symbols
+        .iter()
+        .map(|symbol| quoted(tables.symbols.get(*symbol)));
+    let numbers = set.numbers.of(&tables.numbers);
+    let numbers = numbers.iter().map(|number| number_text(*number));
+    let booleans = [(set.has_true, "true"), (set.has_false, "false")]
+        .into_iter()
+        .filter(|(has, _)| *has)
+        .map(|(_, text)| text.to_string());
+    list(texts.chain(numbers).chain(booleans))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    let shown = items.get(..SHOWN.min(items.len())).unwrap_or_default();
+    let more = items.len() - shown.len();
+    if more == 0 {
+        format!("[{}]", shown.join(", "))
+    } else {
+        format!("[{}, and {more} more]", shown.join(", "))
+    }
+}
+
+fn number_text(number: Number) -> String {
+    match number {
+        Number::Integer(value) => value.to_string(),
+        Number::Double(value) => value.to_string(),
+    }
+}

@@ -108,16 +108,14 @@ impl<'d> Loader<'d> {
         taken.ids.extend(id);
         let window = self.window(json, from, until)?;
         let variants = self.flag_variants(flag);
-        let scope = Scope {
-            unit: match unit {
-                Some(unit) => self.unit(unit)?,
-                None => scope.unit,
-            },
-            hash: match hash {
-                Some(hash) => self.hash(hash)?,
-                None => scope.hash,
-            },
-            ..scope
+        // Of the draw only: the conditions of the rule go by the flag's.
+        let drawn_unit = match unit {
+            Some(unit) => self.unit(unit)?,
+            None => scope.unit,
+        };
+        let drawn_hash = match hash {
+            Some(hash) => self.hash(hash)?,
+            None => scope.hash,
         };
         let missing = match missing {
             Some(missing) => one_of(missing, &schema::MISSING_UNIT, &MISSING)?,
@@ -161,10 +159,10 @@ impl<'d> Loader<'d> {
                 }
             };
             if let Some(rollout) = rollout {
-                self.need_two_lanes(scope.hash, rollout)?;
+                self.need_two_lanes(drawn_hash, rollout)?;
             }
             let arms = match split {
-                Some(split) => self.split(split, variants, scope.hash)?,
+                Some(split) => self.split(split, variants, drawn_hash)?,
                 None => Span::default(),
             };
             draw = self.tables.draws.len() as u32;
@@ -174,8 +172,8 @@ impl<'d> Loader<'d> {
             };
             self.tables.draws.push(Draw {
                 salt: self.tables.symbols.intern(&rule_salt),
-                unit: scope.unit,
-                hash: scope.hash,
+                unit: drawn_unit,
+                hash: drawn_hash,
                 missing,
                 rollout: cut,
                 has_rollout: rollout.is_some(),

@@ -8,6 +8,29 @@ use alloc::string::String;
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct UnixMillis(pub i64);
 
+impl UnixMillis {
+    /// The time that an RFC 3339 `date-time` says, its fraction cut after milliseconds; none when the text
+    /// is not one.
+    ///
+    /// ```
+    /// use bucketry_core::UnixMillis;
+    ///
+    /// let time = UnixMillis::from_rfc3339("2026-01-31T13:00:00+01:00");
+    /// assert_eq!(time, Some(UnixMillis(1_769_860_800_000)));
+    /// ```
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        parse_rfc3339(text.as_bytes()).map(|time| time.millis)
+    }
+
+    /// This time as RFC 3339 text in UTC, with milliseconds when there are some; outside the years
+    /// 0000 to 9999, which that text cannot express, the number of milliseconds.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        format_rfc3339(self)
+    }
+}
+
 /// What a date-time says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Rfc3339 {

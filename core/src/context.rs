@@ -92,6 +92,19 @@ impl<'a> EvaluationContext<'a> {
         self.attributes.push((name.into(), value.into()));
     }
 
+    /// Replaces the targeting key.
+    pub fn set_targeting_key(&mut self, targeting_key: impl Into<Cow<'a, str>>) {
+        self.targeting_key = AttributeValue::String(targeting_key.into());
+    }
+
+    /// Forgets everything and keeps the memory, so that one context can serve a million units.
+    pub fn clear(&mut self) {
+        self.targeting_key = AttributeValue::Null;
+        self.attributes.clear();
+        self.random = AttributeValue::Null;
+        self.prior.clear();
+    }
+
     /// This context with the random number that the unit `$random` reads.
     ///
     /// The core has no randomness of its own: a caller who wants a new draw at every call passes one.

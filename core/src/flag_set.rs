@@ -456,6 +456,21 @@ impl FlagSet {
             .get(flag.rules as usize + usize::from(rule))
     }
 
+    pub(crate) fn rule_count(&self, flag: u32) -> u16 {
+        let flag = self.tables.flags.get(flag as usize);
+        flag.map_or(0, |flag| flag.rule_count)
+    }
+
+    /// The attributes that the unit of a rule that draws is taken from.
+    pub(crate) fn unit_attributes(&self, flag: u32, rule: u16) -> &[u16] {
+        let tables = &self.tables;
+        let chain = self
+            .rule_at(flag, rule)
+            .and_then(|rule| tables.draws.get(rule.draw as usize))
+            .and_then(|draw| tables.units.get(usize::from(draw.unit)));
+        chain.map_or(&[], |chain| chain.of(&tables.unit_attributes))
+    }
+
     pub(crate) fn rule_id(&self, flag: u32, rule: u16) -> Option<&str> {
         let id = self.rule_at(flag, rule)?.id;
         (id != NONE).then(|| self.tables.symbols.get(id))
@@ -525,6 +540,7 @@ impl FlagSet {
 }
 
 /// What an exposure says about the experiment of a rule.
+#[derive(Clone, Copy)]
 pub(crate) struct ExperimentDetails<'a> {
     pub(crate) key: &'a str,
     pub(crate) phase: u32,
@@ -532,7 +548,7 @@ pub(crate) struct ExperimentDetails<'a> {
     pub(crate) enrol_cut: Option<u64>,
     pub(crate) modulus: u64,
     pub(crate) two_lanes: bool,
-    arms: &'a [Arm],
+    pub(crate) arms: &'a [Arm],
 }
 
 impl ExperimentDetails<'_> {

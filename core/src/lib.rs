@@ -39,6 +39,7 @@ mod bucketing;
 mod condition;
 mod context;
 mod diagnostics;
+mod experiment;
 mod explain;
 mod flag_set;
 mod hash;
@@ -63,6 +64,7 @@ mod version;
 pub use bucketing::{Hash, NATIVE_MODULUS, Position, UnitText, arm_cut, enrol_cut, slot_cut};
 pub use context::{ContextError, EvaluationContext, PriorAssignment};
 pub use diagnostics::{Diagnostic, LoadError, Severity};
+pub use experiment::{ArmRange, ExperimentRule};
 pub use explain::{
     ConditionExplanation, DrawExplanation, Explanation, PositionExplanation, RuleExplanation,
     RuleOutcome,

@@ -162,6 +162,13 @@ impl<'a> Resolution<'a> {
         self.set.variant_name(self.flag, self.variant)
     }
 
+    /// The place of the variant among [`FlagHandle::variants`](crate::FlagHandle::variants); none when the
+    /// caller's default is to be used. For counting by variant.
+    #[must_use]
+    pub fn variant_index(&self) -> Option<usize> {
+        (self.variant != NONE16).then_some(usize::from(self.variant))
+    }
+
     /// Why.
     #[must_use]
     pub const fn reason(&self) -> Reason {

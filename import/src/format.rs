@@ -1,0 +1,188 @@
+//! Which formats there are, and what a caller may choose about them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+/// A foreign flag format.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Universal Flag Configuration, Eppo's and Datadog's: `ufc`.
+    Ufc,
+}
+
+/// Whose reading of a format is meant, where a format's own SDKs disagree.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// UFC as Datadog's SDKs read it: `datadog`.
+    Datadog,
+    /// UFC as Eppo's SDKs read it: `eppo`.
+    Eppo,
+}
+
+/// What a flag answers that the source's own SDKs cannot read either.
+///
+/// A flag that only bucketry cannot express answers `PARSE_ERROR` whatever is chosen here.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Hash)]
+pub enum Malformed {
+    /// The error `PARSE_ERROR`, so that nobody takes the caller's default for a decision. The
+    /// default.
+    #[default]
+    ParseError,
+    /// The caller's default with reason `DEFAULT`, as SDKs do that drop such a flag in silence.
+    Default,
+}
+
+impl Format {
+    /// Every format, in alphabetical order of the names.
+    pub const ALL: &[Self] = &[Self::Ufc];
+
+    /// The name: what [`Format::from_str`] reads and [`fmt::Display`] writes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ufc => "ufc",
+        }
+    }
+
+    /// The dialects that this format has.
+    #[must_use]
+    pub const fn dialects(self) -> &'static [Dialect] {
+        match self {
+            Self::Ufc => &[Dialect::Datadog, Dialect::Eppo],
+        }
+    }
+}
+
+impl Dialect {
+    /// Every dialect of every format, in alphabetical order of the names.
+    pub const ALL: &[Self] = &[Self::Datadog, Self::Eppo];
+
+    /// The name: what [`Dialect::from_str`] reads and [`fmt::Display`] writes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Datadog => "datadog",
+            Self::Eppo => "eppo",
+        }
+    }
+}
+
+impl Malformed {
+    /// Both choices.
+    pub const ALL: &[Self] = &[Self::ParseError, Self::Default];
+
+    /// The name: what [`Malformed::from_str`] reads and [`fmt::Display`] writes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ParseError => "parse-error",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// A name that is not one of those there are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnknownName {
+    kind: &'static str,
+    name: String,
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown {} `{}`", self.kind, self.name)
+    }
+}
+
+impl core::error::Error for UnknownName {}
+
+macro_rules! named {
+    ($type:ty, $kind:literal) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownName;
+
+            fn from_str(name: &str) -> Result<Self, UnknownName> {
+                let found = Self::ALL.iter().find(|each| each.as_str() == name);
+                found.copied().ok_or_else(|| UnknownName {
+                    kind: $kind,
+                    name: name.into(),
+                })
+            }
+        }
+    };
+}
+
+named!(Format, "format");
+named!(Dialect, "dialect");
+named!(Malformed, "answer of malformed flags");
+
+/// What a caller may choose about an import. The default is right for a plain document.
+///
+/// ```
+/// use bucketry_import::{Dialect, ImportOptions};
+///
+/// let options = ImportOptions::new()
+///     .dialect(Dialect::Eppo)
+///     .known_flags(["new-checkout"])
+///     .known_attributes(["country", "age"]);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ImportOptions {
+    pub(crate) dialect: Option<Dialect>,
+    pub(crate) malformed: Malformed,
+    pub(crate) obfuscated: Option<bool>,
+    pub(crate) flag_keys: Vec<String>,
+    pub(crate) attributes: Vec<String>,
+}
+
+impl ImportOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whose reading is meant. Default: found out from the document, as `docs/import.md` says for each
+    /// format.
+    pub const fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
+    }
+
+    /// What a malformed flag answers. Default: [`Malformed::ParseError`].
+    pub const fn malformed(mut self, malformed: Malformed) -> Self {
+        self.malformed = malformed;
+        self
+    }
+
+    /// Whether names and texts of the document are hashed and encoded. Default: found out from the
+    /// document.
+    pub const fn obfuscated(mut self, obfuscated: bool) -> Self {
+        self.obfuscated = Some(obfuscated);
+        self
+    }
+
+    /// The flag keys that the application asks for. An obfuscated document has only hashes of them:
+    /// a flag whose key is not among these is left out.
+    pub fn known_flags<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.flag_keys.extend(keys.into_iter().map(Into::into));
+        self
+    }
+
+    /// The attributes that the application's contexts have. An obfuscated document has only hashes of them:
+    /// a flag that reads another is refused.
+    pub fn known_attributes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.attributes.extend(names.into_iter().map(Into::into));
+        self
+    }
+}

@@ -1,0 +1,104 @@
+#![no_std]
+//! Foreign flag formats translated into bucketry flag sets.
+//!
+//! JSON in, JSON out: [`import`] takes a document of another flag service and gives a flag set document
+//! (`docs/flag-set.md`) that answers the same, hash formula included, so that every user keeps
+//! the variant they have. The flag set is the only intermediate representation: what a flag became can be
+//! read, compared and committed.
+//!
+//! What cannot be said exactly is refused, flag by flag, with the place and the reason in the [`Report`];
+//! nothing is approximated. `docs/import.md` says what each member of each format becomes.
+//!
+//! Like the core this crate is pure: no I/O, no clock, no randomness, no threads.
+//!
+//! ```
+//! use bucketry_core::{EvaluationContext, FlagSet, UnixMillis};
+//! use bucketry_import::{Format, ImportOptions, import};
+//!
+//! let ufc = br#"{
+//!   "createdAt": "2026-01-31T12:00:00Z",
+//!   "environment": { "name": "production" },
+//!   "flags": {
+//!     "new-checkout": {
+//!       "key": "new-checkout", "enabled": true, "variationType": "BOOLEAN",
+//!       "variations": { "on": { "key": "on", "value": true }, "off": { "key": "off", "value": false } },
+//!       "allocations": [{
+//!         "key": "half",
+//!         "splits": [{
+//!           "variationKey": "on",
+//!           "shards": [{ "salt": "s", "totalShards": 100, "ranges": [{ "start": 50, "end": 100 }] }]
+//!         }]
+//!       }]
+//!     }
+//!   }
+//! }"#;
+//! let imported = import(Format::Ufc, ufc, &ImportOptions::new())?;
+//! assert!(imported.report.refusals.is_empty());
+//!
+//! let flag_set = FlagSet::from_json(imported.document.as_bytes())?;
+//! let context = EvaluationContext::new("user-1");
+//! let resolution = flag_set.resolve("new-checkout", &context, UnixMillis(0));
+//! assert_eq!(resolution.variant(), Some("on")); // MD5("s-user-1") begins with 0xfbca03d1, and that modulo 100 is 65
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+extern crate alloc;
+
+mod draft;
+mod error;
+mod format;
+pub mod limits;
+mod output;
+mod report;
+mod source;
+#[cfg(test)]
+mod tests;
+mod ufc;
+
+use alloc::string::String;
+
+use bucketry_core::internal::Document;
+use bucketry_core::limits::MAX_DOCUMENT_BYTES;
+
+pub use error::ImportError;
+pub use format::{Dialect, Format, ImportOptions, Malformed, UnknownName};
+pub use report::{Answer, ImportedFlag, Refusal, Report, Warning};
+
+use source::Source;
+
+/// A translated document.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Import {
+    /// The flag set document, JSON with line breaks. It loads strictly if nothing was refused.
+    pub document: String,
+    /// What came over and what did not.
+    pub report: Report,
+}
+
+/// Translates a document of a foreign format into a flag set document.
+///
+/// Every flag of the source is either in [`Report::flags`] or in [`Report::refusals`]. The translated
+/// document has been loaded once to see that the core accepts it.
+///
+/// # Errors
+///
+/// [`ImportError`] when the document as a whole is of no use: no JSON, over a limit of the core
+/// (64 MiB, 64 levels, 100,000 flags), or without the frame that the format asks for.
+pub fn import(
+    format: Format,
+    bytes: &[u8],
+    options: &ImportOptions,
+) -> Result<Import, ImportError> {
+    if let Some(dialect) = options.dialect
+        && !format.dialects().contains(&dialect)
+    {
+        return Err(ImportError::Dialect { format, dialect });
+    }
+    let document = Document::parse(bytes, MAX_DOCUMENT_BYTES).map_err(ImportError::Syntax)?;
+    let root = Source::root(document.root());
+    let draft = match format {
+        Format::Ufc => ufc::translate(&root, options)?,
+    };
+    draft.finish()
+}

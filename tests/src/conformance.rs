@@ -1,0 +1,161 @@
+//! Public conformance suites of other formats, run through their importer and the core.
+//!
+//! The data is not part of the repository. A suite is one file in this folder: it reads whatever case
+//! files it finds in its folder, so that a fuller copy of the suite runs without a change.
+
+mod datadog_ffe;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// One public suite.
+pub trait Suite {
+    /// What the account calls it.
+    fn name(&self) -> &'static str;
+
+    /// Its folder in the folder of suites.
+    fn folder(&self) -> &'static str;
+
+    /// Cases whose expected result a flag set cannot express, and why. Such a case must fail: one that
+    /// passes does not belong here.
+    fn inexpressible(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Runs every case found in the folder.
+    ///
+    /// # Errors
+    ///
+    /// Why the cases could not be run at all.
+    fn run(&self, folder: &Path, tally: &mut Tally) -> Result<(), String>;
+}
+
+/// Every suite that there is an importer for.
+#[must_use]
+pub fn suites() -> Vec<Box<dyn Suite>> {
+    vec![
+        Box::new(datadog_ffe::DatadogFfe { obfuscated: false }),
+        Box::new(datadog_ffe::DatadogFfe { obfuscated: true }),
+    ]
+}
+
+/// The folder of suites: what `BUCKETRY_CONFORMANCE` names, from the workspace's root.
+#[must_use]
+pub fn folder() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let named = std::env::var_os("BUCKETRY_CONFORMANCE");
+    root.join(named.unwrap_or_else(|| "../shared/conformance".into()))
+}
+
+/// What came of the cases of one suite.
+#[derive(Debug, Default)]
+pub struct Tally {
+    inexpressible: &'static [(&'static str, &'static str)],
+    passed: usize,
+    listed: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Tally {
+    /// Runs a suite in its folder, if that is there.
+    #[must_use]
+    pub fn of(suite: &dyn Suite, folder: &Path) -> Option<Self> {
+        let folder = folder.join(suite.folder());
+        if !folder.is_dir() {
+            return None;
+        }
+        let mut tally = Self {
+            inexpressible: suite.inexpressible(),
+            ..Self::default()
+        };
+        if let Err(reason) = suite.run(&folder, &mut tally) {
+            tally.failed.push(reason);
+        } else if tally.passed + tally.listed.len() + tally.failed.len() == 0 {
+            tally.failed.push("the folder has no cases".to_owned());
+        }
+        Some(tally)
+    }
+
+    /// Takes the result of one case. `case` tells it from all others of the suite.
+    pub fn check<T: fmt::Display + PartialEq>(&mut self, case: &str, got: &T, want: &T) {
+        let listed = self.inexpressible.iter().find(|(name, _)| *name == case);
+        match (got == want, listed) {
+            (true, None) => self.passed += 1,
+            (true, Some(_)) => {
+                let failure = format!("{case}: listed as inexpressible, but passes");
+                self.failed.push(failure);
+            }
+            (false, Some((_, why))) => self.listed.push(format!("{case}: {why}")),
+            (false, None) => {
+                let failure = format!("{case}:\n    got  {got}\n    want {want}");
+                self.failed.push(failure);
+            }
+        }
+    }
+
+    /// Whether every case passed that is not listed as inexpressible.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty()
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} listed as inexpressible",
+            self.passed,
+            self.failed.len(),
+            self.listed.len()
+        )?;
+        for listed in &self.listed {
+            write!(f, "\n  listed: {listed}")?;
+        }
+        for failure in &self.failed {
+            write!(f, "\n  FAILED: {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a JSON file.
+fn read_json(path: &Path) -> Result<Value, String> {
+    let at = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
+    serde_json::from_str(&text).map_err(|error| at(&error))
+}
+
+/// The JSON files of a folder, by name.
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let at = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(at)? {
+        let path = entry.map_err(at)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether two values are the same JSON; `1` and `1.0` are.
+fn same_json(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_json(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let in_b = |(name, value)| b.get(name).is_some_and(|other| same_json(value, other));
+            a.len() == b.len() && a.iter().all(in_b)
+        }
+        _ => a == b,
+    }
+}

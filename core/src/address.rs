@@ -68,6 +68,24 @@ impl Block {
     }
 }
 
+impl Block {
+    /// What makes this block, without the bits that are ignored: the same for two blocks of the same
+    /// addresses.
+    pub(crate) fn parts(&self) -> [u64; 4] {
+        let (width, base) = match self.base {
+            Address::V4(base) => (32, u128::from(base)),
+            Address::V6(base) => (128, base),
+        };
+        let prefix = base.checked_shr(self.free_bits.into()).unwrap_or(0);
+        [
+            width,
+            self.free_bits.into(),
+            (prefix >> 64) as u64,
+            prefix as u64,
+        ]
+    }
+}
+
 impl core::fmt::Display for Block {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.base {

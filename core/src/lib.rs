@@ -39,8 +39,11 @@ mod bucketing;
 mod condition;
 mod context;
 mod diagnostics;
+mod diff;
 mod experiment;
 mod explain;
+mod exposure;
+mod exposure_log;
 mod flag_set;
 mod hash;
 mod hashed_ids;
@@ -49,8 +52,10 @@ mod json_write;
 pub mod limits;
 mod load;
 mod number;
+mod refresh;
 mod resolution;
 mod resolve;
+mod schedule;
 #[doc(hidden)]
 pub mod schema;
 mod symbols;
@@ -69,11 +74,24 @@ pub use explain::{
     ConditionExplanation, DrawExplanation, Explanation, PositionExplanation, RuleExplanation,
     RuleOutcome,
 };
+pub use exposure::{
+    EventId, Exposure, ExposureDetails, Origin, ProducerId, RECORD_VERSION, dedupe_window,
+};
+pub use exposure_log::{
+    Arm, ArmCounters, Batch, BatchId, Counters, Delivery, DropReason, Drops, ExposureLog,
+    ExposureLogConfig, InvalidId, LogStep, Recorded, RestoreError, Restored, RestoredCounters,
+    Sampling,
+};
 pub use flag_set::{FlagHandle, FlagSet, Metadata};
 pub use hash::{xxh64, xxh64_salted};
 pub use hashed_ids::encode_ids;
 pub use json::{SyntaxError, SyntaxProblem};
+pub use refresh::{
+    Reading, Refresh, RefreshConfig, RefreshEvent, RefreshFailure, RefreshStatus, RefreshStep,
+    Refreshed, Request, RequestId, Response, Signature, Signing,
+};
 pub use resolution::{Assignment, ErrorCode, Reason, Resolution, Sticky};
+pub use schedule::{ConfigError, MonotonicMillis, Times};
 pub use time::UnixMillis;
 pub use trace::Outcome;
 pub use value::{AttributeValue, Value, ValueType};

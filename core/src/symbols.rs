@@ -36,6 +36,10 @@ impl Symbols {
         self.ends.len()
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub(crate) fn get(&self, symbol: Symbol) -> &str {
         let index = symbol as usize;
         let start = match index.checked_sub(1) {

@@ -1,0 +1,5 @@
+//! Comparing two flag sets.
+
+mod meaning;
+#[cfg(test)]
+mod tests;

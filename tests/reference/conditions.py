@@ -8,15 +8,15 @@ import binascii
 import re
 
 from . import operators, readings
+from .document import Problem
 from .hashes import Hash, LANE, SEPARATOR, hit, rollout_cut
 from .xxh64 import xxh64
 
 KINDS = ("all", "any", "not", "segment", "flag", "position", "hashedIds", "attribute", "always")
-MAX_NESTING = 32
 MAX_CONDITIONS = 10_000
 MAX_RANGES = 1_000
 MAX_IDS = 5_000_000
-_ROLLOUT = re.compile(r"([0-9]+)(?:\.([0-9]{1,4}))?")
+_ROLLOUT = re.compile(r"([0-9]+)(?:\.([0-9]{1,4}))?|-0(?:\.0{1,4})?")
 
 
 class ResolveError(Exception):
@@ -56,6 +56,8 @@ def read_attribute_name(node):
     name = node.name()
     if name == "targetingKey":
         return lambda context: context.targeting_key
+    if name == "$random":
+        return lambda context: None if context.random is None else str(context.random)
     if not name.startswith("/"):
         return lambda context: context.attributes.get(name)
     if re.search("~(?![01])", name):
@@ -85,10 +87,7 @@ class Unit:
     def find(self, context):
         """(unit type, unit), or None."""
         for name, read in zip(self.names, self.readers):
-            if name == "$random":
-                value = context.random
-            else:
-                value = read(context)
+            value = read(context)
             if isinstance(value, str):
                 return name, value
             if readings.is_exact_integer(value):
@@ -126,26 +125,27 @@ def read_per_cent(node):
     match = _ROLLOUT.fullmatch(node.value.token)
     if not match:
         node.fail("must be a number in plain notation with at most four decimals")
-    parts_per_million = int(match.group(1) + ((match.group(2) or "") + "0000")[:4])
+    parts_per_million = int((match.group(1) or "0") + ((match.group(2) or "") + "0000")[:4])
     if parts_per_million > 1_000_000:
         node.fail("must be 0 to 100")
     return rollout_cut(parts_per_million)
 
 
 def read_range(node, limit):
-    start, end = node.items(2, at_least=2)
-    pair = start.integer(0, limit), end.integer(0, limit)
-    if pair[0] >= pair[1]:
-        node.fail("must have its start below its end")
-    return pair
+    try:
+        start, end = [item.integer(0, limit) for item in node.items(2, at_least=2)]
+    except Problem:
+        start, end = 0, 0
+    if start >= end:
+        node.fail("must be [start, end] with 0 <= start < end <= %d" % limit)
+    return start, end
 
 
 # Conditions
 
 def compile_condition(node, home, level=1):
     """The function call -> bool."""
-    if level > MAX_NESTING:
-        node.fail("over %d levels of conditions" % MAX_NESTING)
+    operators.check_level(node, level)
     home.conditions += 1
     if home.conditions > MAX_CONDITIONS:
         node.fail("over %d conditions" % MAX_CONDITIONS)
@@ -182,7 +182,7 @@ def compile_condition(node, home, level=1):
         return _hashed_ids(node)
     members = node.members(("attribute",) + operators.OPERATORS + operators.MODIFIERS)
     read = read_attribute_name(members["attribute"])
-    passes = operators.compile_test(node, members, home.patterns)
+    passes = operators.compile_test(node, members, home.patterns, level)
     return lambda call: passes(read(call.context))
 
 

@@ -69,7 +69,7 @@ def parse(text, max_depth=MAX_DEPTH):
         except UnicodeDecodeError as error:
             raise NotJson("not UTF-8: %s" % error) from None
     try:
-        tree = json.loads(text, object_pairs_hook=Members, parse_int=Number, parse_float=Number,
+        tree = json.loads(text[1:] if text[:1] == "\ufeff" else text, object_pairs_hook=Members, parse_int=Number, parse_float=Number,
                           parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise NotJson(str(error)) from None

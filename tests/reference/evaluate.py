@@ -88,7 +88,7 @@ def _resolve(call, key):
         outcome = _try(rule, flag, call)
         if outcome.variant is not None:
             reason = rule.reason or ("SPLIT" if rule.draws() else "TARGETING_MATCH")
-            assignment = outcome.assignment if rule.experiment else held_out
+            assignment = outcome.assignment or held_out
             return _resolution(flag, reason, outcome.variant, assignment, rule.id)
         held_out = held_out or outcome.assignment
         if outcome.stop:
@@ -136,14 +136,15 @@ def _try(rule, flag, call):
             "flag": flag.key, "rule": rule.id,
             "experiment": experiment.key, "phase": experiment.phase,
             "unitType": unit[0], "unit": unit[1],
-            "layer": experiment.layer, "modulus": rule.hash.modulus,
+            "layer": experiment.layer, "modulus": rule.hash.modulus, "enrolCut": rule.cut,
         }
 
     # 5.3
     if experiment and experiment.sticky:
-        for key, phase, variant in context.prior:
-            if (key, phase) == (experiment.key, experiment.phase) and variant in flag.variants:
-                return _Outcome(variant, assignment=assignment and dict(assignment, sticky="hit"))
+        prior = [v for key, phase, v in context.prior
+                 if (key, phase) == (experiment.key, experiment.phase)]
+        if prior and prior[-1] in flag.variants:
+            return _Outcome(prior[-1], assignment=assignment and dict(assignment, sticky="hit"))
 
     # 5.4
     arm = enrol = None
@@ -156,8 +157,8 @@ def _try(rule, flag, call):
             raise ResolveError("TARGETING_KEY_MISSING")
         else:
             arm, enrol = rule.hash.zero()
-    if assignment:
-        assignment.update(arm=arm, enrol=enrol, enrolCut=rule.cut)
+    if assignment and rule.draws():
+        assignment.update(arm=arm, enrol=enrol)
 
     not_enrolled = _Outcome(stop=rule.otherwise == "stop")
 

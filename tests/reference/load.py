@@ -148,7 +148,8 @@ def _metadata(node):
     entries = node.unique_entries()
     if len(entries) > 64:
         node.fail("over 64 members")
-    for _, value in entries:
+    for name, value in entries:
+        Node(name, value.path).name()
         if not isinstance(value.value, (str, bool)):
             value.number()
 
@@ -327,22 +328,20 @@ def _split(node, flag, hash_):
             arm.fail("must have exactly one of weight, ranges")
         if "weight" in members:
             weighted.append((variant, members["weight"].integer(0, 1_000_000_000)))
-            if ranged:
-                members["weight"].fail("not beside `ranges`")
             continue
-        if weighted:
-            members["ranges"].fail("not beside `weight`")
-        ranges = []
-        for item in members["ranges"].items(10_000):
-            pair = read_range(item, hash_.modulus)
-            if any(pair[0] < end and start < pair[1] for start, end in seen):
-                item.fail("overlaps another range")
-            ranges.append(pair)
-            seen.append(pair)
-            if len(seen) > 10_000:
-                item.fail("over 10000 ranges")
+        ranges = [read_range(item, hash_.modulus) for item in members["ranges"].items(10_000)]
         ranged.append((variant, ranges))
-    return ranged or _weighted(node, weighted, hash_)
+        seen += ranges
+    if not ranged:
+        return _weighted(node, weighted, hash_)
+    if weighted:
+        node.fail("must have all `weight` or all `ranges`")
+    if not 1 <= len(seen) <= 10_000:
+        node.fail("must have 1 to 10000 ranges")
+    seen.sort()
+    if any(second[0] < first[1] for first, second in zip(seen, seen[1:])):
+        node.fail("must not have ranges that overlap")
+    return ranged
 
 
 def _weighted(node, entries, hash_):
@@ -424,7 +423,7 @@ def _refuse_unsound(flag_set):
 
 
 def _weigh(home, sound, flag_set):
-    depth = 0
+    depth = 1
     reached = home.conditions
     for use in home.uses:
         below, conditions = sound[use.kind, use.name]
@@ -478,5 +477,5 @@ def _claim(rule, where, terms, claims):
     if e.layer is not None:
         for other, slots in others.items():
             if other != e.key and any(a < d and c < b for a, b in e.slots for c, d in slots):
-                raise Problem(where + ("slots",), "overlaps the experiment `%s`" % other)
+                raise Problem(where, "has slots of the experiment `%s`" % other)
         others[e.key] = e.slots

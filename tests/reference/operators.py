@@ -30,6 +30,8 @@ _TAKES = {
 MAX_OPERANDS = 100_000
 MAX_TEXT_OPERANDS = 1_000
 MAX_PATTERN_BYTES = 1_000
+MAX_COMPARATORS = 100
+MAX_NESTING = 32  # of conditions
 
 
 def kind(value):
@@ -82,15 +84,23 @@ def read_time_operand(node):
     return node.integer()
 
 
-def compile_test(node, members, patterns):
+def check_level(node, level):
+    if level > MAX_NESTING:
+        node.fail("over %d levels of conditions" % MAX_NESTING)
+
+
+def compile_test(node, members, patterns, level=1):
     """The test that `members` (of the object `node`) describe: value -> bool.
 
     `patterns` is the set of the regular expressions seen so far in the flag set.
     """
-    named = [name for name in OPERATORS if name in members]
-    if len(named) != 1:
-        node.fail("must have exactly one operator")
+    named = [name for name in members if name in OPERATORS]
+    check_level(node, level)
+    if not named:
+        node.fail("has no operator")
     operator = named[0]
+    if len(named) > 1:
+        members[named[1]].fail("a second operator")
     operand = members[operator]
     modifiers = _read_modifiers(operator, members)
     fold, loose = "ignoreCase" in modifiers, "loose" in modifiers
@@ -126,7 +136,8 @@ def compile_test(node, members, patterns):
             return quantifier(w in present for w in wanted)
         return test_elements
     if operator in ("anyElement", "everyElement"):
-        passes = compile_test(operand, operand.members(OPERATORS + MODIFIERS), patterns)
+        passes = compile_test(operand, operand.members(OPERATORS + MODIFIERS), patterns,
+                              level + 1)
         quantifier = any if operator == "anyElement" else all
         return lambda v: kind(v) == "array" and quantifier(passes(e) for e in v)
     if operator == "exists":
@@ -247,7 +258,10 @@ def _time_test(compare, wanted, in_seconds):
 
 def _version_test(operand, loose):
     comparators = []
-    for text in operand.text().split(" "):
+    texts = operand.text().split(" ")
+    if len(texts) > MAX_COMPARATORS:
+        operand.fail("over %d comparators" % MAX_COMPARATORS)
+    for text in texts:
         sign = next((s for s in ("!=", "<=", ">=", "<", ">", "=") if text.startswith(s)), "")
         version = readings.read_version(text[len(sign):], loose)
         if version is None:
@@ -270,7 +284,7 @@ def _version_test(operand, loose):
 
 def _address_test(operand):
     blocks = []
-    for item in _text_list(operand, MAX_OPERANDS):
+    for item in _text_list(operand, MAX_TEXT_OPERANDS):
         block = readings.read_block(item.text())
         if block is None:
             item.fail("not an address or a block")

@@ -96,19 +96,12 @@ impl<'o> Members<'o> {
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    loop {
-        let plain = rest
-            .iter()
-            .take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\')
-            .count();
-        let Some((head, tail)) = rest.split_at_checked(plain) else {
-            break;
-        };
+    while let Some(plain) = rest
+        .iter()
+        .position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
+        && let Some((head, [special, tail @ ..])) = rest.split_at_checked(plain)
+    {
         out.extend_from_slice(head);
-        let Some((special, tail)) = tail.split_first() else {
-            break;
-        };
-        rest = tail;
         out.push(b'\\');
         match special {
             b'\n' => out.push(b'n'),
@@ -120,7 +113,9 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
             }
             _ => out.push(*special),
         }
+        rest = tail;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -1,6 +1,6 @@
 //! The flag set that an importer is writing, and its last check.
 
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,6 +14,9 @@ use crate::output::Out;
 use crate::report::{Answer, ImportedFlag, Refusal, Report};
 use crate::source::{Problem, ProblemKind};
 
+/// How far a flag stands from the margin.
+const FLAG_INDENT: usize = 4;
+
 /// A flag set in the making. Every importer fills one.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -26,8 +29,9 @@ pub(crate) struct Draft {
 
 #[derive(Debug)]
 struct DraftFlag {
-    /// Key and body in the set; none for a flag that is left out.
-    entry: Option<(String, Out)>,
+    /// Key and JSON text in the set, written at once to hold it in little memory; none for a flag that
+    /// is left out.
+    entry: Option<(String, String)>,
     outcome: Result<ImportedFlag, Refusal>,
 }
 
@@ -45,7 +49,7 @@ impl Draft {
     /// Takes a translated flag.
     pub(crate) fn flag(&mut self, body: Out, imported: ImportedFlag) {
         self.flags.push(DraftFlag {
-            entry: Some((imported.key.clone(), body)),
+            entry: Some((imported.key.clone(), body.to_member(FLAG_INDENT))),
             outcome: Ok(imported),
         });
     }
@@ -60,7 +64,7 @@ impl Draft {
                 ("variants", Out::Object(Vec::new())),
             ];
             DraftFlag {
-                entry: Some((key.to_owned(), Out::object(members))),
+                entry: Some((key.to_owned(), Out::object(members).to_member(FLAG_INDENT))),
                 outcome: Err(refusal(Some(key), problem, Answer::Default)),
             }
         } else {
@@ -118,16 +122,22 @@ impl Draft {
     }
 
     fn render(&self) -> String {
-        let mut members: Vec<(Cow<'static, str>, Out)> = Vec::new();
-        members.push(("format".into(), Out::number(1)));
-        members.push(("revision".into(), Out::number(self.revision)));
+        let mut text = format!("{{\n  \"format\": 1,\n  \"revision\": {},\n", self.revision);
         if let Some(environment) = &self.environment {
-            members.push(("environment".into(), Out::text(environment)));
+            text.push_str("  \"environment\": ");
+            text.push_str(&Out::text(environment).to_member(2));
+            text.push_str(",\n");
         }
+        text.push_str("  \"flags\": {");
         let entries = self.flags.iter().filter_map(|flag| flag.entry.as_ref());
-        let flags = entries.map(|(key, body)| (key.clone().into(), body.clone()));
-        members.push(("flags".into(), Out::Object(flags.collect())));
-        Out::Object(members).to_pretty()
+        for (index, (key, body)) in entries.enumerate() {
+            text.push_str(if index == 0 { "\n    " } else { ",\n    " });
+            text.push_str(&Out::text(key).to_member(FLAG_INDENT));
+            text.push_str(": ");
+            text.push_str(body);
+        }
+        text.push_str("\n  }\n}\n");
+        text
     }
 }
 
@@ -137,7 +147,7 @@ impl DraftFlag {
         let error = format!("not imported: {}: {}", problem.pointer, problem.reason);
         let members = [("type", Out::text(value_type)), ("error", Out::text(error))];
         Self {
-            entry: Some((key.to_owned(), Out::object(members))),
+            entry: Some((key.to_owned(), Out::object(members).to_member(FLAG_INDENT))),
             outcome: Err(refusal(Some(key), problem, Answer::ParseError)),
         }
     }

@@ -102,3 +102,8 @@ pub fn import(
     };
     draft.finish()
 }
+
+/// The code blocks of the document are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/import.md")]
+struct Documentation;

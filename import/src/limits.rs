@@ -4,8 +4,11 @@
 /// of 64 MiB can hold 10 million unknown members.
 pub const MAX_WARNINGS: usize = 1_000;
 
-/// Most bytes of conditions that one allocation may repeat: 1 MiB. An allocation whose splits
-/// are no one split over one salt becomes a rule a split, each with the whole targeting; 1,000 splits under
-/// 1 KB of targeting stay inside, and a hostile document cannot grow by more than this for each
-/// 8 bytes of its own.
-pub const MAX_REPEATED_BYTES: usize = 1 << 20;
+/// Most shards of one split under different salts. One or two are usual (traffic and split); what all
+/// splits agree in is found by comparing each shard of one with each of another.
+pub const MAX_SHARDS: usize = 16;
+
+/// Most bytes of conditions that one import may repeat: 16 MiB. An allocation that does not fit one rule
+/// becomes a rule a split, each with the whole targeting: 100 splits under 1 KB of targeting in 100
+/// flags are 10 MB. Without a bound 60 bytes of a hostile document could repeat a million.
+pub const MAX_REPEATED_BYTES: usize = 16 << 20;

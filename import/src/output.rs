@@ -78,6 +78,13 @@ impl Out {
         out
     }
 
+    /// The JSON text as the value of a member that stands `indent` columns in.
+    pub(crate) fn to_member(&self, indent: usize) -> String {
+        let mut out = String::new();
+        self.write(indent, &mut out);
+        out
+    }
+
     fn write(&self, indent: usize, out: &mut String) {
         let (open, close, empty) = match self {
             Self::Json(json) => return out.push_str(json),

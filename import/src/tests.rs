@@ -124,6 +124,19 @@ fn too_large_a_document_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn more_flags_than_a_set_holds_are_an_error() {
+    let flags: Vec<String> = (0..100_001)
+        .map(|number| format!("\"{number}\":0"))
+        .collect();
+    let text = format!("{{\"flags\":{{{}}}}}", flags.join(","));
+    let error = import(Format::Ufc, text.as_bytes(), &ImportOptions::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "document: /flags has more than 100,000 flags"
+    );
+}
+
+#[test]
 fn names_read_back_and_others_are_refused() {
     for format in Format::ALL {
         assert_eq!(format.as_str().parse(), Ok(*format));

@@ -20,6 +20,7 @@ use alloc::format;
 use alloc::string::String;
 
 use bucketry_core::internal::Kind;
+use bucketry_core::limits::{MAX_FLAGS, MAX_NAME_BYTES};
 
 use crate::draft::Draft;
 use crate::error::ImportError;
@@ -56,6 +57,9 @@ pub(crate) fn translate(
     let flags = root.required("flags")?;
     if flags.kind() != Kind::Object {
         return Err(flags.malformed("is no object").into());
+    }
+    if flags.members().count() > MAX_FLAGS {
+        return Err(flags.malformed("has more than 100,000 flags").into());
     }
     let dialect = options.dialect.unwrap_or_else(|| detect(&flags));
     let mut report = Report::new(Format::Ufc, dialect);
@@ -146,7 +150,7 @@ fn translate_flags(reader: &Reader<'_>, flags: &Source<'_, '_>, draft: &mut Draf
             twice.insert(key);
         }
     }
-    let mut experiments = rules::Experiments::default();
+    let mut shared = rules::Shared::default();
     for (source_key, source) in flags.members() {
         let key = match &reader.names {
             None => source_key,
@@ -172,7 +176,7 @@ fn translate_flags(reader: &Reader<'_>, flags: &Source<'_, '_>, draft: &mut Draf
             }
             continue;
         }
-        match flag::translate(reader, key, &source, &mut experiments, &mut draft.report) {
+        match flag::translate(reader, key, &source, &mut shared, &mut draft.report) {
             Ok((body, imported)) => draft.flag(body, imported),
             Err(problem) => draft.refuse(key, value::type_name(&source), problem),
         }
@@ -181,7 +185,7 @@ fn translate_flags(reader: &Reader<'_>, flags: &Source<'_, '_>, draft: &mut Draf
 
 /// Whether a text can be a name in a flag set.
 fn is_name(text: &str) -> bool {
-    let length = 1..=bucketry_core::limits::MAX_NAME_BYTES;
+    let length = 1..=MAX_NAME_BYTES;
     length.contains(&text.len()) && !has_control(text)
 }
 

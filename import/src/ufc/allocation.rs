@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::format::Dialect;
+use crate::limits::MAX_SHARDS;
 use crate::output::Out;
 use crate::source::{Problem, Source};
 
@@ -113,9 +114,13 @@ impl FlagReader<'_> {
         let mut shards: Vec<(Axis, Ranges)> = Vec::new();
         for shard in shards_source.elements() {
             let (axis, ranges) = self.shard(&shard, total_shards)?;
-            match shards.iter_mut().find(|(each, _)| *each == axis) {
-                Some((_, both)) => *both = both.intersection(&ranges),
-                None => shards.push((axis, ranges)),
+            let same = shards.iter_mut().find(|(each, _)| *each == axis);
+            if let Some((_, both)) = same {
+                *both = both.intersection(&ranges);
+            } else if shards.len() < MAX_SHARDS {
+                shards.push((axis, ranges));
+            } else {
+                return Err(source.inexpressible("has shards under more than 16 different salts"));
             }
         }
         Ok(Split { variation, shards })

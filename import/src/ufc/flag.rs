@@ -14,7 +14,7 @@ use crate::report::{ImportedFlag, Report};
 use crate::source::{Problem, ProblemKind, Source};
 
 use super::allocation::Allocation;
-use super::rules::{Experiments, RuleWriter};
+use super::rules::{RuleWriter, Shared};
 use super::{Reader, rules, value};
 
 /// What the translation of one flag shares.
@@ -36,7 +36,7 @@ pub(super) fn translate(
     reader: &Reader<'_>,
     key: &str,
     source: &Source<'_, '_>,
-    experiments: &mut Experiments,
+    shared: &mut Shared,
     report: &mut Report,
 ) -> Result<(Out, ImportedFlag), Problem> {
     let mut flag = FlagReader {
@@ -60,7 +60,7 @@ pub(super) fn translate(
     let enabled = source.required("enabled")?.boolean()?;
     let value_type = value::value_type(source)?;
 
-    match flag.contents(source, value_type, enabled, experiments) {
+    match flag.contents(source, value_type, enabled, shared) {
         Ok(contents) => Ok(flag.finish(source, value_type, enabled, contents)),
         // The format's SDKs answer DISABLED before they look further; only a structure that they cannot read
         // comes first.
@@ -111,7 +111,7 @@ impl FlagReader<'_> {
         source: &Source<'_, '_>,
         value_type: &'static str,
         enabled: bool,
-        experiments: &mut Experiments,
+        shared: &mut Shared,
     ) -> Result<Contents, Stop> {
         let mut variants = Vec::new();
         let mut variations = Variations::new();
@@ -158,7 +158,7 @@ impl FlagReader<'_> {
         }
         let mut writer = RuleWriter::new(self.key, &variations, &allocations);
         for (source, allocation) in allocations_source.elements().zip(&allocations) {
-            writer.allocation(&source, allocation, experiments, self.report)?;
+            writer.allocation(&source, allocation, shared, self.report)?;
         }
         Ok(Contents {
             variants,

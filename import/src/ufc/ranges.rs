@@ -1,5 +1,6 @@
 //! Sets of shards, as ranges.
 
+use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -57,32 +58,40 @@ impl Ranges {
         }
         Self(both)
     }
+}
 
-    /// What is below `modulus` and not in this set.
-    fn complement(&self, modulus: u64) -> Self {
-        let mut gaps = Vec::new();
-        let mut at = 0;
-        for (start, end) in self.iter() {
-            if at < start {
-                gaps.push((at, start));
+/// Of each set what the sets before it leave.
+pub(super) fn first_come(sets: &[&Ranges]) -> Vec<Ranges> {
+    // Between two neighbouring ends of ranges everything belongs to the first set that is there.
+    let mut ends = Vec::new();
+    for (index, set) in sets.iter().enumerate() {
+        for (start, end) in set.iter() {
+            ends.push((start, true, index));
+            ends.push((end, false, index));
+        }
+    }
+    ends.sort_unstable();
+    let mut left = vec![Ranges::default(); sets.len()];
+    let mut present = BTreeSet::new();
+    let mut before = 0;
+    for (at, begins, index) in ends {
+        let owner = present
+            .first()
+            .and_then(|owner: &usize| left.get_mut(*owner));
+        if let Some(Ranges(ranges)) = owner.filter(|_| before < at) {
+            match ranges.last_mut() {
+                Some(last) if last.1 == before => last.1 = at,
+                _ => ranges.push((before, at)),
             }
-            at = end;
         }
-        if at < modulus {
-            gaps.push((at, modulus));
+        before = at;
+        if begins {
+            present.insert(index);
+        } else {
+            present.remove(&index);
         }
-        Self(gaps)
     }
-
-    /// What is in this set and not in the other.
-    pub(super) fn without(&self, other: &Self, modulus: u64) -> Self {
-        self.intersection(&other.complement(modulus))
-    }
-
-    /// What is in one of them.
-    pub(super) fn union(&self, other: &Self, modulus: u64) -> Self {
-        Self::new(self.iter().chain(other.iter()), modulus)
-    }
+    left
 }
 
 #[cfg(test)]
@@ -110,8 +119,11 @@ mod tests {
         for a in 0..256 {
             for b in 0..256 {
                 assert_eq!(set(a).intersection(&set(b)), set(a & b), "{a:b} {b:b}");
-                assert_eq!(set(a).without(&set(b), 8), set(a & !b), "{a:b} {b:b}");
-                assert_eq!(set(a).union(&set(b), 8), set(a | b), "{a:b} {b:b}");
+                for c in [0, 0b0110_1001, 0xFF] {
+                    let got = first_come(&[&set(a), &set(b), &set(c)]);
+                    let want = [a, b & !a, c & !a & !b].map(set);
+                    assert_eq!(got, want, "{a:b} {b:b} {c:b}");
+                }
             }
         }
     }

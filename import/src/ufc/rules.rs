@@ -7,6 +7,8 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use bucketry_core::limits::{MAX_ARMS, MAX_RULES};
+
 use crate::limits::MAX_REPEATED_BYTES;
 use crate::output::Out;
 use crate::report::Report;
@@ -16,19 +18,25 @@ use super::allocation::{Allocation, Axis, Split};
 use super::condition::{all_of, never};
 use super::flag::Variations;
 use super::is_name;
-use super::ranges::Ranges;
+use super::ranges::{Ranges, first_come};
 use super::time::{self, Instant};
 
-/// The experiments of the whole set, each with the salt (`None`: its own) and the modulus of the hash (`None`:
-/// the native hash) that all rules of one must share.
+/// What the rules of the whole set share.
 #[derive(Default)]
-pub(super) struct Experiments(BTreeMap<String, (Option<String>, Option<u32>)>);
+pub(super) struct Shared {
+    /// Each experiment with the salt (`None`: its own) and the modulus of the hash (`None`: the native
+    /// hash) that all its rules have.
+    experiments: BTreeMap<String, (Option<String>, Option<u32>)>,
+    /// How many bytes of conditions have been repeated.
+    repeated: usize,
+}
 
 /// Writes the rules of one flag.
 pub(super) struct RuleWriter<'w> {
     flag: &'w str,
     variations: &'w Variations,
-    ids: BTreeSet<String>,
+    /// The ids given out, each with how often it was asked for.
+    ids: BTreeMap<String, usize>,
     /// The modulus of the flag's hash: that of its first shard.
     pub(super) modulus: Option<u32>,
     pub(super) rules: Vec<Out>,
@@ -55,7 +63,7 @@ impl<'w> RuleWriter<'w> {
         Self {
             flag,
             variations,
-            ids: BTreeSet::new(),
+            ids: BTreeMap::new(),
             modulus: first.map(|(axis, _)| axis.modulus),
             rules: Vec::new(),
             experiments: BTreeSet::new(),
@@ -67,9 +75,12 @@ impl<'w> RuleWriter<'w> {
         &mut self,
         source: &Source<'_, '_>,
         allocation: &Allocation,
-        experiments: &mut Experiments,
+        shared: &mut Shared,
         report: &mut Report,
     ) -> Result<(), Problem> {
+        if self.rules.len() > MAX_RULES {
+            return Err(source.inexpressible("is beyond what 1,000 rules hold"));
+        }
         let mut window = Members::new();
         let (from, until) = (
             allocation.from.map(Instant::from),
@@ -107,6 +118,9 @@ impl<'w> RuleWriter<'w> {
             .iter()
             .position(|split| split.shards.is_empty());
         let reached = unsharded.map_or(allocation.splits.len(), |last| last + 1);
+        if reached > MAX_ARMS {
+            return Err(source.inexpressible("has more than 1,000 splits"));
+        }
         let splits: Vec<&Split> = allocation.splits.iter().take(reached).collect();
 
         let allocation = Rules {
@@ -117,17 +131,19 @@ impl<'w> RuleWriter<'w> {
             splits,
         };
         let draw = allocation.one_draw(self.variations);
-        let draw = draw.filter(|draw| allocation.may_draw(draw, experiments));
+        let draw = draw.filter(|draw| allocation.may_draw(draw, shared));
         match draw {
-            Some(draw) => self.draw(&allocation, &draw, experiments),
-            None => self.serve_each(source, &allocation, experiments)?,
+            Some(draw) => self.draw(&allocation, &draw, shared),
+            None => self.serve_each(source, &allocation, shared)?,
         }
-        self.experiments.extend(allocation.experiment);
+        if !allocation.splits.is_empty() {
+            self.experiments.extend(allocation.experiment);
+        }
         Ok(())
     }
 
     /// One rule for all splits.
-    fn draw(&mut self, rules: &Rules<'_>, draw: &Draw<'_>, experiments: &mut Experiments) {
+    fn draw(&mut self, rules: &Rules<'_>, draw: &Draw<'_>, shared: &mut Shared) {
         let mut rule = self.begin(rules, None);
         let targeting = rules.allocation.targeting.clone();
         let common = draw.common.iter();
@@ -135,8 +151,8 @@ impl<'w> RuleWriter<'w> {
         push_condition(&mut rule, targeting.into_iter().chain(positions).collect());
         rule.extend(rules.window.iter().cloned());
         if let Some(key) = &rules.experiment {
-            let shared = (Some(draw.axis.salt.clone()), Some(draw.axis.modulus));
-            experiments.0.insert(key.clone(), shared);
+            let drawn = (Some(draw.axis.salt.clone()), Some(draw.axis.modulus));
+            shared.experiments.insert(key.clone(), drawn);
             rule.push(("experiment", Out::object([("key", Out::text(key))])));
         }
         rule.push(("salt", Out::text(&draw.axis.salt)));
@@ -157,11 +173,12 @@ impl<'w> RuleWriter<'w> {
         &mut self,
         source: &Source<'_, '_>,
         rules: &Rules<'_>,
-        experiments: &mut Experiments,
+        shared: &mut Shared,
     ) -> Result<(), Problem> {
         let targeting = &rules.allocation.targeting;
         let size = targeting.as_ref().map_or(0, Out::size);
-        if size.saturating_mul(rules.splits.len().saturating_sub(1)) > MAX_REPEATED_BYTES {
+        shared.repeated += size.saturating_mul(rules.splits.len().saturating_sub(1));
+        if shared.repeated > MAX_REPEATED_BYTES {
             let reason =
                 "the targeting would have to be repeated for each of its splits, which is too much";
             return Err(source.inexpressible(reason));
@@ -176,7 +193,7 @@ impl<'w> RuleWriter<'w> {
             match self.variations.get(&split.variation) {
                 Some(Ok(())) => {
                     if let Some(key) = &rules.experiment {
-                        self.push_experiment(&mut rule, key, experiments);
+                        self.push_experiment(&mut rule, key, shared);
                     }
                     rule.push(("serve", Out::text(&split.variation)));
                     rule.push(("reason", Out::text(rules.reason)));
@@ -190,9 +207,9 @@ impl<'w> RuleWriter<'w> {
 
     /// The experiment of a rule that does not draw: salt and hash decide nothing here, but one experiment
     /// has one of each.
-    fn push_experiment(&self, rule: &mut Members, key: &str, experiments: &mut Experiments) {
-        let shared = experiments.0.entry(key.to_owned());
-        let (salt, modulus) = shared.or_insert((None, self.modulus));
+    fn push_experiment(&self, rule: &mut Members, key: &str, shared: &mut Shared) {
+        let first = shared.experiments.entry(key.to_owned());
+        let (salt, modulus) = first.or_insert((None, self.modulus));
         rule.push(("experiment", Out::object([("key", Out::text(key))])));
         if let Some(salt) = salt {
             rule.push(("salt", Out::text(&*salt)));
@@ -255,15 +272,22 @@ impl<'w> RuleWriter<'w> {
             Some(variation) => format!("{key}/{variation}"),
             None => key.clone(),
         };
-        let numbered = (2..).map(|number| format!("{base}/{number}"));
-        let mut candidates = core::iter::once(base.clone()).chain(numbered);
-        let id = candidates
-            .find(|id| !self.ids.contains(id))
-            .filter(|id| is_name(id));
-        let Some(id) = id else {
+        let mut number = self.ids.get(&base).copied().unwrap_or(0);
+        let mut id = base.clone();
+        loop {
+            number += 1;
+            if number > 1 {
+                id = format!("{base}/{number}");
+            }
+            if !self.ids.contains_key(&id) {
+                break;
+            }
+        }
+        if !is_name(&id) {
             return Members::new();
-        };
-        self.ids.insert(id.clone());
+        }
+        self.ids.insert(id.clone(), 1);
+        self.ids.insert(base, number);
         vec![("id", Out::Text(id))]
     }
 }
@@ -288,39 +312,41 @@ impl<'a> Rules<'a> {
         }
         let axes = self.splits.first()?.shards.iter().rev();
         axes.map(|(axis, _)| axis).find_map(|axis| {
-            let full = Ranges::full(axis.modulus.into());
-            let mut taken = Ranges::default();
-            let mut arms = Vec::new();
             let mut common: Option<BTreeMap<&Axis, &Ranges>> = None;
             for split in &self.splits {
                 let others = split
                     .shards
                     .iter()
-                    .filter(|(each, ranges)| each != axis && !ranges.is_full(each.modulus.into()));
-                let others: BTreeMap<_, _> = others.map(|(axis, ranges)| (axis, ranges)).collect();
-                if *common.get_or_insert_with(|| others.clone()) != others {
+                    .filter(|(each, ranges)| each != axis && !ranges.is_full(each.modulus.into()))
+                    .map(|(axis, ranges)| (axis, ranges))
+                    .collect();
+                if *common.get_or_insert_with(|| BTreeMap::clone(&others)) != others {
                     return None;
-                }
-                let own = split.shards.iter().find(|(each, _)| each == axis);
-                let own = own.map_or(&full, |(_, ranges)| ranges);
-                let left = own.without(&taken, axis.modulus.into());
-                taken = taken.union(own, axis.modulus.into());
-                if !left.is_empty() {
-                    arms.push((split.variation.as_str(), left));
                 }
             }
             let common = common.unwrap_or_default();
+            let full = Ranges::full(axis.modulus.into());
+            let own = self.splits.iter().map(|split| {
+                let own = split.shards.iter().find(|(each, _)| each == axis);
+                own.map_or(&full, |(_, ranges)| ranges)
+            });
+            let left = first_come(&own.collect::<Vec<_>>());
+            let arms = self.splits.iter().zip(left);
+            let arms = arms.filter(|(_, ranges)| !ranges.is_empty());
+            let arms: Vec<_> = arms
+                .map(|(split, ranges)| (split.variation.as_str(), ranges))
+                .collect();
             let empty = arms.is_empty() || common.values().any(|ranges| ranges.is_empty());
             (!empty).then_some(Draw { axis, common, arms })
         })
     }
 
     /// Whether the experiment, if it is known already, draws with the same salt and hash.
-    fn may_draw(&self, draw: &Draw<'_>, experiments: &Experiments) -> bool {
+    fn may_draw(&self, draw: &Draw<'_>, shared: &Shared) -> bool {
         let known = self
             .experiment
             .as_ref()
-            .and_then(|key| experiments.0.get(key));
+            .and_then(|key| shared.experiments.get(key));
         known.is_none_or(|(salt, modulus)| {
             salt.as_ref() == Some(&draw.axis.salt) && *modulus == Some(draw.axis.modulus)
         })

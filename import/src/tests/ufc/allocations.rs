@@ -265,25 +265,58 @@ fn what_is_not_logged_is_no_experiment() {
 }
 
 #[test]
-fn targeting_is_not_repeated_without_bound() {
+fn what_would_grow_or_stall_is_refused() {
+    // Each of these would cost a quadratic algorithm minutes, or the flag set gigabytes.
+    let refused = |allocations: &str, want: &str| {
+        let imported = flags(&flag(allocations), &options(DATADOG));
+        let reason = imported
+            .report
+            .refusals
+            .first()
+            .map(|refusal| &*refusal.reason);
+        assert_eq!(reason, Some(want));
+    };
+    let shards: Vec<String> = (0..30_000)
+        .map(|number| shard(&format!("s{number}"), 100, &[(0, 1)]))
+        .collect();
+    refused(
+        &allocation("a", &[split("on", &shards)]),
+        "has shards under more than 16 different salts",
+    );
+
+    let splits: Vec<String> = shards
+        .iter()
+        .map(|shard| split("on", core::slice::from_ref(shard)))
+        .collect();
+    refused(&allocation("a", &splits), "has more than 1,000 splits");
+
+    let alike: Vec<String> = (0..30_000)
+        .map(|_| allocation("a", &[split("on", &[])]))
+        .collect();
+    refused(&alike.join(", "), "is beyond what 1,000 rules hold");
+
     let operands: Vec<String> = (0..10_000)
         .map(|number| format!("\"{number:020}\""))
         .collect();
-    let splits: Vec<String> = (0..40)
-        .map(|number| split("on", &[shard(&format!("s{number}"), 100, &[(0, 1)])]))
-        .collect();
-    let text = flag(&format!(
+    let targeted = format!(
         r#"{{"key": "a", "splits": [{}], "rules": [{{"conditions":
             [{{"attribute": "x", "operator": "ONE_OF", "value": [{}]}}]}}]}}"#,
-        splits.join(", "),
+        splits[..200].join(", "),
         operands.join(", ")
-    ));
-    let imported = flags(&text, &options(DATADOG));
-    let reason = imported
-        .report
-        .refusals
-        .first()
-        .map(|refusal| &*refusal.reason);
-    let want = "the targeting would have to be repeated for each of its splits, which is too much";
-    assert_eq!(reason, Some(want));
+    );
+    refused(
+        &targeted,
+        "the targeting would have to be repeated for each of its splits, which is too much",
+    );
+
+    let ranges: Vec<(u32, u32)> = (0..50_000)
+        .map(|number| (2 * number, 2 * number + 1))
+        .collect();
+    let pieces = split("on", &[shard("s", u32::MAX, &ranges)]);
+    let imported = flags(&flag(&allocation("a", &[pieces])), &options(DATADOG));
+    assert_eq!(
+        imported.report.refusals.len(),
+        1,
+        "over the flag set's own bound"
+    );
 }

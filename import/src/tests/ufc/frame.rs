@@ -151,3 +151,21 @@ fn the_report_is_written_for_people_and_for_programs() {
         (1_000, 500)
     );
 }
+
+#[test]
+fn the_example_of_the_documents_is_what_comes_out() {
+    let document = include_str!("../../../../docs/import.md");
+    let blocks: Vec<&str> = document
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    let [before, after] = blocks[..] else {
+        panic!("the document has two blocks of JSON");
+    };
+    let imported = flags(&format!(r#""banner": {before}"#), &ImportOptions::new());
+    assert_eq!(imported.report.warnings, []);
+    let got: serde_json::Value = serde_json::from_str(&imported.document).unwrap();
+    let want: serde_json::Value = serde_json::from_str(after).unwrap();
+    assert_eq!(got["flags"]["banner"], want, "{}", imported.document);
+}

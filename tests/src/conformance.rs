@@ -159,3 +159,62 @@ fn same_json(a: &Value, b: &Value) -> bool {
         _ => a == b,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_passes_fails_or_is_listed_and_a_list_must_be_right() {
+        let mut tally = Tally {
+            inexpressible: &[("b", "no such thing"), ("d", "outdated")],
+            ..Tally::default()
+        };
+        tally.check("a", &1, &1);
+        tally.check("b", &1, &2);
+        assert!(tally.is_success());
+        tally.check("c", &1, &2);
+        tally.check("d", &2, &2);
+        assert!(!tally.is_success());
+        assert_eq!(
+            tally.to_string(),
+            "1 passed, 2 failed, 1 listed as inexpressible\n\
+             \x20 listed: b: no such thing\n\
+             \x20 FAILED: c:\n    got  1\n    want 2\n\
+             \x20 FAILED: d: listed as inexpressible, but passes"
+        );
+    }
+
+    #[test]
+    fn an_empty_suite_does_not_pass() {
+        struct Empty;
+        impl Suite for Empty {
+            fn name(&self) -> &'static str {
+                "empty"
+            }
+            fn folder(&self) -> &'static str {
+                "src"
+            }
+            fn run(&self, _: &Path, _: &mut Tally) -> Result<(), String> {
+                Ok(())
+            }
+        }
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert!(!Tally::of(&Empty, here).unwrap().is_success());
+        assert!(Tally::of(&Empty, &here.join("nowhere")).is_none());
+    }
+
+    #[test]
+    fn numbers_are_compared_by_value() {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert!(same_json(
+            &json(r#"{"a": [1, 2.0]}"#),
+            &json(r#"{"a": [1.0, 2]}"#)
+        ));
+        assert!(!same_json(
+            &json(r#"{"a": [1]}"#),
+            &json(r#"{"a": [1], "b": null}"#)
+        ));
+        assert!(!same_json(&json("1"), &json("\"1\"")));
+    }
+}

@@ -73,6 +73,16 @@ impl Hash {
         !matches!(self, Self::Md5Mod { .. })
     }
 
+    /// The seed, if this is XXH64 of salt, separator and unit.
+    #[inline]
+    pub(crate) const fn xxh64_seed(self) -> Option<u64> {
+        match self {
+            Self::Xxh64 => Some(0),
+            Self::Xxh64Seed42 => Some(42),
+            _ => None,
+        }
+    }
+
     /// The position of `unit` under `salt`.
     ///
     /// ```
@@ -86,9 +96,9 @@ impl Hash {
     pub fn position(self, salt: &str, unit: &str) -> Position {
         let (salt, unit) = (salt.as_bytes(), unit.as_bytes());
         match self {
-            Self::Xxh64 => two_lanes(hash::xxh64_salted(salt, unit, 0)),
-            Self::Xxh64Seed42 => two_lanes(hash::xxh64_salted(salt, unit, 42)),
-            Self::Sha256 => two_lanes(first_word(&hash::sha256_salted(salt, unit))),
+            Self::Xxh64 => Position::two_lanes(hash::xxh64_salted(salt, unit, 0)),
+            Self::Xxh64Seed42 => Position::two_lanes(hash::xxh64_salted(salt, unit, 42)),
+            Self::Sha256 => Position::two_lanes(first_word(&hash::sha256_salted(salt, unit))),
             Self::Md5Mod { modulus } => Position {
                 arm: (first_word(&hash::md5(&[salt, unit])) >> 32) % modulus.max(1),
                 enrol: 0,
@@ -102,11 +112,13 @@ fn first_word(digest: &[u8]) -> u64 {
     digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
-#[inline]
-const fn two_lanes(hash: u64) -> Position {
-    Position {
-        arm: hash >> 32,
-        enrol: hash & 0xFFFF_FFFF,
+impl Position {
+    #[inline]
+    pub(crate) const fn two_lanes(hash: u64) -> Self {
+        Self {
+            arm: hash >> 32,
+            enrol: hash & 0xFFFF_FFFF,
+        }
     }
 }
 

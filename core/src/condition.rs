@@ -72,6 +72,24 @@ pub(crate) enum Op {
     HasType,
 }
 
+impl Op {
+    /// Whether this looks at an attribute, and at nothing else.
+    pub(crate) const fn tests_attribute(self) -> bool {
+        !matches!(
+            self,
+            Self::Always
+                | Self::All
+                | Self::Any
+                | Self::Not
+                | Self::Segment
+                | Self::FlagIs
+                | Self::FlagEnabled
+                | Self::Position
+                | Self::HashedIds
+        )
+    }
+}
+
 /// Names of attribute types.
 pub(crate) const TYPE_NAMES: [&str; 5] = ["string", "number", "boolean", "array", "object"];
 
@@ -81,6 +99,8 @@ pub(crate) const IGNORE_CASE: u8 = 1;
 pub(crate) const LOOSE: u8 = 2;
 /// A modifier bit of a [`Node`]: numbers are seconds.
 pub(crate) const SECONDS: u8 = 4;
+/// A modifier bit of an `all` or `any` [`Node`]: its children are attribute tests of one node each.
+pub(crate) const FLAT: u8 = 8;
 
 /// A node of a condition tree. Children follow their parent; `next` is the node after the subtree.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +135,34 @@ impl Slot<'_> {
     };
 }
 
+/// The version that an attribute last read as.
+#[derive(Clone, Copy)]
+struct VersionMemory {
+    attribute: u16,
+    loose: bool,
+    reading: VersionReading,
+    numbers: [u64; 3],
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum VersionReading {
+    /// No version at all.
+    None,
+    /// Three numbers, and nothing else that precedence looks at.
+    Plain,
+    /// More than that.
+    Full,
+}
+
+impl VersionMemory {
+    const EMPTY: Self = Self {
+        attribute: NONE16,
+        loose: false,
+        reading: VersionReading::None,
+        numbers: [0; 3],
+    };
+}
+
 /// One resolution in progress.
 pub(crate) struct Evaluation<'a, 'm, T> {
     pub(crate) set: &'a FlagSet,
@@ -122,7 +170,7 @@ pub(crate) struct Evaluation<'a, 'm, T> {
     pub(crate) now: UnixMillis,
     /// A power of two of slots; an attribute's is its number modulo that.
     memory: &'m mut [Slot<'a>],
-    version: Option<(u16, bool, Option<Version<'a>>)>,
+    version: VersionMemory,
     pub(crate) trace: T,
 }
 
@@ -140,7 +188,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
             context,
             now,
             memory,
-            version: None,
+            version: VersionMemory::EMPTY,
             trace,
         }
     }
@@ -149,43 +197,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         self.trace
     }
 
-    /// The unit of a chain, and the attribute that it came from.
-    #[inline]
-    pub(crate) fn unit(&self, chain: u16) -> Option<(u16, Unit<'a>)> {
-        if chain == 0 {
-            return Some((TARGETING_KEY, Unit::of(&self.context.targeting_key)?));
-        }
-        let tables = &self.set.tables;
-        let chain = tables.units.get(usize::from(chain)).copied()?;
-        chain
-            .of(&tables.unit_attributes)
-            .iter()
-            .find_map(|&attribute| {
-                let value = self.find(attribute)?;
-                Some((attribute, Unit::of(value)?))
-            })
-    }
-
-    /// An attribute of the context; none when it is missing.
-    fn find(&self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
-        let tables = &self.set.tables;
-        let attribute = tables.attributes.get(usize::from(attribute))?;
-        let value = match attribute.kind {
-            AttributeKind::TargetingKey => &self.context.targeting_key,
-            AttributeKind::Random => &self.context.random,
-            AttributeKind::Name => {
-                let name = tables.symbols.get(attribute.name);
-                lookup(&self.context.attributes, name.as_bytes())?
-            }
-            AttributeKind::Pointer => {
-                let pointer = tables.symbols.get(attribute.name);
-                follow(&self.context.attributes, pointer.as_bytes())?
-            }
-        };
-        (!value.is_missing()).then_some(value)
-    }
-
-    /// As [`Evaluation::find`], remembered.
+    /// As [`FlagSet::find`], remembered.
     #[inline]
     fn recall(&mut self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
         let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
@@ -194,7 +206,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
                 return slot.value;
             }
         }
-        let value = self.find(attribute);
+        let value = self.set.find(self.context, attribute);
         if let Some(slot) = self.memory.get_mut(at) {
             *slot = Slot {
                 value,
@@ -221,6 +233,21 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         (symbol != NO_SYMBOL).then_some(symbol)
     }
 
+    /// Whether the condition of a rule holds.
+    #[inline]
+    pub(crate) fn root_condition(&mut self, index: u32) -> Result<bool, ErrorCode> {
+        let set = self.set;
+        match set.tables.nodes.get(index as usize) {
+            Some(node) if node.modifiers & FLAT != 0 => {
+                self.trace.node_start(set, index);
+                let result = Ok(self.flat(index + 1, node));
+                self.trace.node_end(set, index, result);
+                result
+            }
+            _ => self.condition(index),
+        }
+    }
+
     /// Whether the condition with this root holds.
     pub(crate) fn condition(&mut self, index: u32) -> Result<bool, ErrorCode> {
         let set = self.set;
@@ -241,6 +268,9 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
             Op::All | Op::Any => {
                 let decides = node.op == Op::Any;
                 let mut child = index + 1;
+                if node.modifiers & FLAT != 0 {
+                    return Ok(self.flat(child, node));
+                }
                 while child < node.next {
                     if self.condition(child)? == decides {
                         return Ok(decides);
@@ -280,10 +310,60 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         }
     }
 
+    /// An `all` or `any` of attribute tests, the first at `child`: what most rules are.
+    #[inline]
+    fn flat(&mut self, mut child: u32, parent: &Node) -> bool {
+        let set = self.set;
+        let decides = parent.op == Op::Any;
+        let span = Span {
+            start: child,
+            len: parent.next - child,
+        };
+        for test in span.of(&set.tables.nodes) {
+            self.trace.node_start(set, child);
+            let result = match self.remembered_test(test) {
+                Some(result) => result,
+                None => self.attribute_test(child, test),
+            };
+            self.trace.node_end(set, child, Ok(result));
+            if result == decides {
+                return decides;
+            }
+            child += 1;
+        }
+        !decides
+    }
+
+    /// What memory alone can answer: a second look at a text or version that an earlier test looked up.
+    #[inline]
+    fn remembered_test(&mut self, node: &Node) -> Option<bool> {
+        let at = usize::from(node.attribute) & self.memory.len().wrapping_sub(1);
+        let slot = *self.memory.get(at)?;
+        if slot.attribute != node.attribute {
+            return None;
+        }
+        let tables = &self.set.tables;
+        let result = match node.op {
+            Op::In if slot.symbol < NO_SYMBOL && node.modifiers & IGNORE_CASE == 0 => {
+                tables.has_symbol(tables.sets.get(node.a as usize)?, slot.symbol)
+            }
+            Op::Semver
+                if self.version.attribute == node.attribute
+                    && self.version.reading == VersionReading::Plain
+                    && self.version.loose == (node.modifiers & LOOSE != 0) =>
+            {
+                tables.plain_version_holds(node, self.version.numbers)
+            }
+            _ => return None,
+        };
+        self.trace.attribute(slot.value);
+        Some(result)
+    }
+
     fn position_test(&mut self, test: &PositionTest) -> Result<bool, ErrorCode> {
-        let unit = self.unit(test.unit).map(|(_, unit)| unit);
+        let unit = self.set.unit(self.context, test.unit).map(|(_, unit)| unit);
         let position = match unit {
-            Some(unit) => self.position(test.hash, test.salt, unit),
+            Some(unit) => self.set.position(test.hash, test.salt, unit),
             None => match test.missing {
                 MissingUnit::Skip => return Ok(false),
                 MissingUnit::Zero => Position::default(),
@@ -301,7 +381,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
     }
 
     fn in_list(&self, list: &IdList) -> bool {
-        let Some((_, unit)) = self.unit(list.unit) else {
+        let Some((_, unit)) = self.set.unit(self.context, list.unit) else {
             return false;
         };
         let salt = self.set.tables.symbols.get(list.salt);
@@ -329,22 +409,79 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
             }
             (Op::Semver, AttributeValue::String(text)) => {
                 let loose = node.modifiers & LOOSE != 0;
-                let version = match &self.version {
-                    Some((attribute, reading, version))
-                        if *attribute == node.attribute && *reading == loose =>
-                    {
-                        *version
-                    }
-                    _ => {
-                        let version = Version::parse(text.as_bytes(), loose);
-                        self.version = Some((node.attribute, loose, version));
-                        version
-                    }
-                };
-                version.is_some_and(|version| tables.version_holds(node, &version))
+                let known = &self.version;
+                if known.attribute != node.attribute || known.loose != loose {
+                    self.read_version(node.attribute, loose, text);
+                }
+                match self.version.reading {
+                    VersionReading::None => false,
+                    VersionReading::Plain => tables.plain_version_holds(node, self.version.numbers),
+                    VersionReading::Full => tables.test(index, node, value),
+                }
             }
             _ => tables.test(index, node, value),
         }
+    }
+
+    fn read_version(&mut self, attribute: u16, loose: bool, text: &str) {
+        let version = Version::parse(text.as_bytes(), loose);
+        let numbers = version.as_ref().map(Version::as_plain);
+        self.version = VersionMemory {
+            attribute,
+            loose,
+            reading: match numbers {
+                None => VersionReading::None,
+                Some(Some(_)) => VersionReading::Plain,
+                Some(None) => VersionReading::Full,
+            },
+            numbers: numbers.flatten().unwrap_or_default(),
+        };
+    }
+}
+
+impl FlagSet {
+    /// The unit of a chain, and the attribute that it came from.
+    #[inline]
+    pub(crate) fn unit<'a>(
+        &'a self,
+        context: &'a EvaluationContext<'a>,
+        chain: u16,
+    ) -> Option<(u16, Unit<'a>)> {
+        if chain == 0 {
+            return Some((TARGETING_KEY, Unit::of(&context.targeting_key)?));
+        }
+        let tables = &self.tables;
+        let chain = tables.units.get(usize::from(chain)).copied()?;
+        chain
+            .of(&tables.unit_attributes)
+            .iter()
+            .find_map(|&attribute| {
+                let value = self.find(context, attribute)?;
+                Some((attribute, Unit::of(value)?))
+            })
+    }
+
+    /// An attribute of the context; none when it is missing.
+    fn find<'a>(
+        &'a self,
+        context: &'a EvaluationContext<'a>,
+        attribute: u16,
+    ) -> Option<&'a AttributeValue<'a>> {
+        let tables = &self.tables;
+        let attribute = tables.attributes.get(usize::from(attribute))?;
+        let value = match attribute.kind {
+            AttributeKind::TargetingKey => &context.targeting_key,
+            AttributeKind::Random => &context.random,
+            AttributeKind::Name => {
+                let name = tables.symbols.get(attribute.name);
+                lookup(&context.attributes, name.as_bytes())?
+            }
+            AttributeKind::Pointer => {
+                let pointer = tables.symbols.get(attribute.name);
+                follow(&context.attributes, pointer.as_bytes())?
+            }
+        };
+        (!value.is_missing()).then_some(value)
     }
 }
 
@@ -636,6 +773,26 @@ impl Tables {
         span.of(&self.comparators)
             .iter()
             .all(|comparator| self.compares(comparator, version))
+    }
+
+    #[inline]
+    fn plain_version_holds(&self, node: &Node, [major, minor, patch]: [u64; 3]) -> bool {
+        let span = Span {
+            start: node.a,
+            len: node.b,
+        };
+        let version = (major, minor, patch);
+        span.of(&self.comparators)
+            .iter()
+            .all(|comparator| match comparator.plain {
+                Some([major, minor, patch]) => comparator
+                    .comparison
+                    .holds(version.cmp(&(major, minor, patch))),
+                None => self.compares(
+                    comparator,
+                    &Version::plain([version.0, version.1, version.2]),
+                ),
+            })
     }
 
     fn compares(&self, comparator: &Comparator, version: &Version<'_>) -> bool {

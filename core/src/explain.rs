@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -156,7 +156,7 @@ impl FlagSet {
         now: UnixMillis,
     ) -> Explanation {
         let Some(flag) = self.flag(flag_key) else {
-            let mut explanation = explain(self, Resolution::not_found(self), Vec::new());
+            let mut explanation = explain(self, Resolution::not_found(self, context), Vec::new());
             explanation.flag = String::from(flag_key);
             return explanation;
         };
@@ -303,12 +303,16 @@ impl<'a> Trace<'a> for Recorder {
         }
     }
 
-    fn rule_end(&mut self, set: &'a FlagSet, flag: u32, tried: &Tried<'a>) {
+    fn rule_end(&mut self, resolution: &Resolution<'a>, tried: Tried) {
         let Some(rule) = self.rule() else { return };
-        rule.outcome = match *tried {
-            Tried::Serve { variant, ref drawn } => RuleOutcome::Served {
-                variant: set.variant_name(flag, variant).unwrap_or_default().into(),
-                sticky: drawn.as_ref().map_or(Sticky::None, |drawn| drawn.sticky),
+        let variant = |variant| {
+            let name = resolution.set.variant_name(resolution.flag, variant);
+            String::from(name.unwrap_or_default())
+        };
+        rule.outcome = match tried {
+            Tried::Serve(served) => RuleOutcome::Served {
+                variant: variant(served),
+                sticky: resolution.sticky,
             },
             Tried::Pass(outcome) | Tried::NotEnrolled(outcome) => RuleOutcome::Passed(outcome),
             Tried::UnitMissing => RuleOutcome::UnitMissing,

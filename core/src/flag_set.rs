@@ -6,10 +6,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bucketing::{Hash, NATIVE_MODULUS};
+use crate::bucketing::{Hash, NATIVE_MODULUS, Position, Unit};
 use crate::condition::Node;
 use crate::context::EvaluationContext;
 use crate::diagnostics::{Diagnostic, LoadError};
+use crate::hash::Prefix;
 use crate::number::Number;
 use crate::resolution::{Reason, Resolution};
 use crate::symbols::{Symbol, Symbols};
@@ -55,6 +56,13 @@ pub(crate) struct Flag {
     pub(crate) state: FlagState,
     /// What resolving gives when no rule serves.
     pub(crate) fallback: Reason,
+    /// Index of the [`Draw`] of the flag's only rule, if that rule does nothing but draw by `xxh64` for the
+    /// targeting key; else [`NONE`].
+    pub(crate) plain_draw: u32,
+    /// The `serve` of that rule; [`NONE16`] with a split.
+    pub(crate) plain_serve: u16,
+    /// Whether some rule has a condition: without one there is nothing to remember.
+    pub(crate) reads_attributes: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,9 +111,18 @@ pub(crate) struct Window {
     pub(crate) until: i64,
 }
 
+impl Draw {
+    /// Whether it matters where the unit falls.
+    #[inline]
+    pub(crate) fn needs_position(&self) -> bool {
+        self.has_rollout || self.arms.len > 0
+    }
+}
+
 /// What a rule needs to draw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw {
+    pub(crate) prefix: Prefix,
     pub(crate) salt: Symbol,
     pub(crate) unit: u16,
     pub(crate) hash: u8,
@@ -421,7 +438,7 @@ impl FlagSet {
     ) -> Resolution<'a> {
         match self.flag(flag_key) {
             Some(flag) => flag.resolve(context, now),
-            None => Resolution::not_found(self),
+            None => Resolution::not_found(self, context),
         }
     }
 
@@ -469,6 +486,29 @@ impl FlagSet {
             .and_then(|rule| tables.draws.get(rule.draw as usize))
             .and_then(|draw| tables.units.get(usize::from(draw.unit)));
         chain.map_or(&[], |chain| chain.of(&tables.unit_attributes))
+    }
+
+    pub(crate) fn draw_of(&self, flag: u32, rule: u16) -> Option<&Draw> {
+        let draw = self.rule_at(flag, rule)?.draw;
+        self.tables.draws.get(draw as usize)
+    }
+
+    /// The position of a unit for a rule that draws.
+    #[inline]
+    pub(crate) fn draw_position(&self, draw: &Draw, unit: Unit<'_>) -> Position {
+        let hash = self.tables.hash(draw.hash);
+        if let (Some(seed), Unit::Text(text)) = (hash.xxh64_seed(), unit) {
+            if let Some(hash) = draw.prefix.xxh64(text.as_bytes(), seed) {
+                return Position::two_lanes(hash);
+            }
+        }
+        self.position(draw.hash, draw.salt, unit)
+    }
+
+    /// The position of a unit under a salt.
+    pub(crate) fn position(&self, hash: u8, salt: Symbol, unit: Unit<'_>) -> Position {
+        let salt = self.tables.symbols.get(salt);
+        self.tables.hash(hash).position(salt, &unit.text())
     }
 
     pub(crate) fn rule_id(&self, flag: u32, rule: u16) -> Option<&str> {

@@ -59,6 +59,83 @@ pub fn xxh64_salted(salt: &[u8], unit: &[u8], seed: u64) -> u64 {
     state.finish(spare, length % 8)
 }
 
+/// A salt made ready: what of [`xxh64_salted`] depends on the salt alone, for texts of less than 32 bytes in
+/// all. There each word is mixed in by itself, and the part of the mixing that does not see the state
+/// can be done when the salt is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prefix {
+    /// The mixed words that salt and separator fill.
+    rounds: [u64; 3],
+    /// The bytes of salt and separator after those.
+    carry: u64,
+    /// How many bits `carry` has: 0 to 56, in eights.
+    bits: u8,
+    words: u8,
+    /// Bytes of salt and separator; [`Prefix::LONG`] when there are 32 or more.
+    length: u8,
+}
+
+impl Prefix {
+    const LONG: u8 = 32;
+
+    pub(crate) fn new(salt: &[u8]) -> Self {
+        let mut prefix = Self {
+            rounds: [0; 3],
+            carry: 0,
+            bits: 0,
+            words: 0,
+            length: Self::LONG,
+        };
+        if salt.len() + 1 >= usize::from(Self::LONG) {
+            return prefix;
+        }
+        prefix.length = salt.len() as u8 + 1;
+        for byte in salt.iter().chain(&[SEPARATOR]) {
+            prefix.carry |= u64::from(*byte) << prefix.bits;
+            prefix.bits += 8;
+            if prefix.bits == 64 {
+                if let Some(slot) = prefix.rounds.get_mut(usize::from(prefix.words)) {
+                    *slot = round(0, prefix.carry);
+                }
+                prefix.words += 1;
+                prefix.carry = 0;
+                prefix.bits = 0;
+            }
+        }
+        prefix
+    }
+
+    /// XXH64 of salt, separator and unit; none when they are 32 bytes or more together.
+    #[inline]
+    pub(crate) fn xxh64(&self, unit: &[u8], seed: u64) -> Option<u64> {
+        let length = usize::from(self.length) + unit.len();
+        if length >= 32 {
+            return None;
+        }
+        let mut state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
+        for round in self.rounds.iter().take(usize::from(self.words)) {
+            state.mix(*round);
+        }
+        let bits = u32::from(self.bits) & 63;
+        // What is left of a word above `64 - bits`; two shifts, because that may be 64.
+        let above = |word: u64| word >> 1 >> (63 - bits);
+        let mut carry = self.carry;
+        let (words, _) = unit.as_chunks::<8>();
+        for word in words {
+            let word = u64::from_le_bytes(*word);
+            state.word(carry | word << bits);
+            carry = above(word);
+        }
+        let last = tail(unit);
+        let mut rest = carry | last << bits;
+        if bits as usize + unit.len() % 8 * 8 >= 64 {
+            state.word(rest);
+            rest = above(last);
+        }
+        Some(state.finish(rest, length % 8))
+    }
+}
+
 /// The running state of XXH64, fed with little-endian words.
 struct Xxh64(u64);
 
@@ -95,7 +172,12 @@ impl Xxh64 {
 
     #[inline]
     fn word(&mut self, word: u64) {
-        let mixed = (self.0 ^ round(0, word)).rotate_left(27);
+        self.mix(round(0, word));
+    }
+
+    #[inline]
+    fn mix(&mut self, round: u64) {
+        let mixed = (self.0 ^ round).rotate_left(27);
         self.0 = mixed.wrapping_mul(P1).wrapping_add(P4);
     }
 

@@ -1,6 +1,7 @@
 //! What resolving a flag gives.
 
-use crate::bucketing::{Position, Unit, UnitText};
+use crate::bucketing::UnitText;
+use crate::context::EvaluationContext;
 use crate::flag_set::{FlagSet, Metadata, NONE, NONE16};
 use crate::value::Value;
 
@@ -119,26 +120,19 @@ pub enum Sticky {
 #[derive(Clone, Copy)]
 pub struct Resolution<'a> {
     pub(crate) set: &'a FlagSet,
+    pub(crate) context: &'a EvaluationContext<'a>,
     pub(crate) flag: u32,
     pub(crate) variant: u16,
     pub(crate) rule: u16,
+    /// The rule whose experiment an exposure is of: the one that served, or one that a holdout kept the
+    /// unit out of. [`NONE16`] when there is none.
+    pub(crate) exposed: u16,
+    /// The place among the experiment's holdouts of the one that kept the unit out.
+    pub(crate) holdout: Option<u8>,
     pub(crate) reason: Reason,
     pub(crate) error: Option<ErrorCode>,
     pub(crate) unit_missing: bool,
-    pub(crate) drawn: Option<Drawn<'a>>,
-}
-
-/// What a rule of an experiment drew, or would have drawn but for a holdout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Drawn<'a> {
-    pub(crate) rule: u16,
     pub(crate) sticky: Sticky,
-    pub(crate) unit_type: u16,
-    pub(crate) holdout: u32,
-    pub(crate) unit: Unit<'a>,
-    /// Absent where the rule needed no position.
-    pub(crate) position: Option<Position>,
-    pub(crate) layer_position: u64,
 }
 
 impl<'a> Resolution<'a> {
@@ -229,19 +223,39 @@ impl<'a> Resolution<'a> {
 
     /// What an exposure would record: present when a rule of an experiment served, or when a holdout kept
     /// the unit out of one.
+    ///
+    /// Made on demand: the positions are computed again, so that a resolution without exposure does not
+    /// carry them about.
     #[must_use]
     pub fn assignment(&self) -> Option<Assignment<'a>> {
-        let drawn = self.drawn.as_ref()?;
-        let details = self.set.experiment_of(self.flag, drawn.rule)?;
-        let position = drawn.position;
-        let arm_range = position.and_then(|position| details.arm_range(position.arm));
+        if self.exposed == NONE16 {
+            return None;
+        }
+        let set = self.set;
+        let draw = set.draw_of(self.flag, self.exposed)?;
+        let experiment = set.tables.experiments.get(draw.experiment as usize)?;
+        let details = set.experiment_of(self.flag, self.exposed)?;
+        let (unit_type, unit) = set.unit(self.context, draw.unit)?;
+        let drawn = self.sticky != Sticky::Hit && draw.needs_position();
+        let position = drawn.then(|| set.draw_position(draw, unit));
+        let layer = set.tables.layers.get(experiment.layer as usize);
+        let layer_position = layer
+            .filter(|_| self.sticky != Sticky::Hit)
+            .and_then(|layer| {
+                let (_, unit) = set.unit(self.context, layer.unit)?;
+                Some(set.position(layer.hash, layer.salt, unit).arm)
+            });
+        let holdout = self.holdout.and_then(|place| {
+            let holdouts = experiment.holdouts.of(&set.tables.holdout_lists);
+            set.holdout_key(*holdouts.get(usize::from(place))?)
+        });
         Some(Assignment {
             flag: self.flag_key()?,
-            rule: self.set.rule_id(self.flag, drawn.rule),
+            rule: set.rule_id(self.flag, self.exposed),
             experiment: details.key,
             phase: details.phase,
-            unit_type: self.set.attribute_name(drawn.unit_type),
-            unit: drawn.unit.text(),
+            unit_type: set.attribute_name(unit_type),
+            unit: unit.text(),
             variant: self.variant(),
             reason: self.reason,
             arm: position.map(|position| position.arm),
@@ -249,17 +263,14 @@ impl<'a> Resolution<'a> {
                 .filter(|_| details.two_lanes)
                 .map(|position| position.enrol),
             enrol_cut: details.enrol_cut,
-            arm_range,
+            arm_range: position.and_then(|position| details.arm_range(position.arm)),
             modulus: details.modulus,
             layer: details.layer,
-            layer_position: details
-                .layer
-                .filter(|_| position.is_some())
-                .map(|_| drawn.layer_position),
-            holdout: self.set.holdout_key(drawn.holdout),
-            sticky: drawn.sticky,
-            environment: self.set.environment(),
-            revision: self.set.revision(),
+            layer_position,
+            holdout,
+            sticky: self.sticky,
+            environment: set.environment(),
+            revision: set.revision(),
         })
     }
 }
@@ -324,27 +335,37 @@ pub struct Assignment<'a> {
 impl<'a> Resolution<'a> {
     /// An outcome without variant.
     #[inline]
-    pub(crate) const fn none(set: &'a FlagSet, flag: u32, reason: Reason) -> Self {
+    pub(crate) const fn none(
+        set: &'a FlagSet,
+        context: &'a EvaluationContext<'a>,
+        flag: u32,
+        reason: Reason,
+    ) -> Self {
         Self {
             set,
+            context,
             flag,
             variant: NONE16,
             rule: NONE16,
+            exposed: NONE16,
+            holdout: None,
             reason,
             error: None,
             unit_missing: false,
-            drawn: None,
+            sticky: Sticky::None,
         }
     }
 
     #[inline]
-    pub(crate) const fn error(set: &'a FlagSet, flag: u32, code: ErrorCode) -> Self {
-        let mut resolution = Self::none(set, flag, Reason::Error);
-        resolution.error = Some(code);
-        resolution
+    pub(crate) const fn error(mut self, code: ErrorCode) -> Self {
+        self.reason = Reason::Error;
+        self.error = Some(code);
+        self.variant = NONE16;
+        self.exposed = NONE16;
+        self
     }
 
-    pub(crate) const fn not_found(set: &'a FlagSet) -> Self {
-        Self::error(set, NONE, ErrorCode::FlagNotFound)
+    pub(crate) const fn not_found(set: &'a FlagSet, context: &'a EvaluationContext<'a>) -> Self {
+        Self::none(set, context, NONE, Reason::Error).error(ErrorCode::FlagNotFound)
     }
 }

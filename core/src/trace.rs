@@ -30,7 +30,7 @@ pub(crate) trait Trace<'a> {
     #[inline]
     fn rule_start(&mut self, _set: &'a FlagSet, _flag: u32, _rule: u16) {}
     #[inline]
-    fn rule_end(&mut self, _set: &'a FlagSet, _flag: u32, _tried: &Tried<'a>) {}
+    fn rule_end(&mut self, _resolution: &Resolution<'a>, _tried: Tried) {}
     #[inline]
     fn node_start(&mut self, _set: &'a FlagSet, _node: u32) {}
     #[inline]

@@ -16,7 +16,7 @@ use crate::version::Comparison;
 const SHOWN: usize = 10;
 
 /// A flag's value as JSON.
-pub(super) fn value(value: Value<'_>) -> String {
+pub(crate) fn value(value: Value<'_>) -> String {
     match value {
         Value::Boolean(value) => value.to_string(),
         Value::String(text) => quoted(text),
@@ -48,14 +48,14 @@ pub(super) fn attribute(value: &AttributeValue<'_>) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = Vec::new();
     push_string(&mut quoted, text);
     String::from_utf8(quoted).unwrap_or_default()
 }
 
 /// A condition without what it is made of.
-pub(super) fn node(set: &FlagSet, index: u32) -> String {
+pub(crate) fn node(set: &FlagSet, index: u32) -> String {
     let tables = &set.tables;
     let Some(node) = tables.nodes.get(index as usize) else {
         return String::new();

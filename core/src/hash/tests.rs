@@ -209,3 +209,26 @@ fn key_hash_spreads_similar_keys() {
         places.len()
     );
 }
+
+#[test]
+fn a_salt_made_ready_hashes_as_the_joined_text() {
+    let text: Vec<u8> = (0u8..80).map(|byte| byte.wrapping_mul(37)).collect();
+    for salt in 0..40 {
+        let salt = &text[..salt];
+        let prefix = Prefix::new(salt);
+        for unit in 0..40 {
+            let unit = &text[40..40 + unit];
+            for seed in [0, 42] {
+                let want =
+                    (salt.len() + 1 + unit.len() < 32).then(|| xxh64_salted(salt, unit, seed));
+                assert_eq!(
+                    prefix.xxh64(unit, seed),
+                    want,
+                    "{} + {}",
+                    salt.len(),
+                    unit.len()
+                );
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::address::Block;
-use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES, compare_folded};
+use crate::condition::{FLAT, IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES, compare_folded};
 use crate::context::attribute_value;
 use crate::flag_set::{
     Comparator, IdList, MissingUnit, NONE, NONE16, PositionTest, Range, Span, TARGETING_KEY,
@@ -51,8 +51,15 @@ impl<'d> Loader<'d> {
     /// Sets where the subtree of a node ends: here.
     fn end_subtree(&mut self, at: usize) {
         let next = self.tables.nodes.len() as u32;
+        let children = self.tables.nodes.iter().enumerate().skip(at + 1);
+        let flat = children
+            .into_iter()
+            .all(|(at, node)| node.op.tests_attribute() && node.next as usize == at + 1);
         if let Some(node) = self.tables.nodes.get_mut(at) {
             node.next = next;
+            if flat && matches!(node.op, Op::All | Op::Any) {
+                node.modifiers |= FLAT;
+            }
         }
     }
 

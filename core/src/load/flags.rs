@@ -49,6 +49,9 @@ impl<'d> Loader<'d> {
             value_type: ValueType::Boolean,
             state: FlagState::Enabled,
             fallback: Reason::Default,
+            plain_draw: NONE,
+            plain_serve: NONE16,
+            reads_attributes: false,
         };
         self.tables.flags.resize(count, empty);
         for (number, value) in doubles {
@@ -92,6 +95,10 @@ impl<'d> Loader<'d> {
             let key = self.tables.symbols.get(number as u32);
             check_name(json, key)?;
         }
+        // Before all else: what an importer wrote about the flag is what a caller should read.
+        if let Some((_, error)) = json.members().find(|(name, _)| *name == "error") {
+            return Err(issue(error, &[text(error)?]));
+        }
         let [
             value_type,
             enabled,
@@ -102,11 +109,8 @@ impl<'d> Loader<'d> {
             _,
             _,
             metadata,
-            error,
+            _,
         ] = fields(json, &schema::FLAG_MEMBERS)?;
-        if let Some(error) = error {
-            return Err(issue(error, &[text(error)?]));
-        }
         let value_type = value_type.ok_or_else(|| issue(json, &["member `type` is missing"]))?;
         let type_name = text(value_type)?;
         let value_type = ValueType::ALL
@@ -138,6 +142,9 @@ impl<'d> Loader<'d> {
                 FlagState::Disabled
             },
             fallback: Reason::Default,
+            plain_draw: NONE,
+            plain_serve: NONE16,
+            reads_attributes: false,
         };
         for (json, slot) in [(default, &mut flag.default), (off, &mut flag.off)] {
             if let Some(json) = json.filter(|json| json.kind() != Kind::Null) {
@@ -323,6 +330,11 @@ impl<'d> Loader<'d> {
 
     /// The number of a unit chain.
     pub(super) fn unit(&mut self, json: Json<'d>) -> Load<'d, u16> {
+        // An array of one name means the name.
+        let json = match (json.elements().next(), json.elements().nth(1)) {
+            (Some(only), None) if only.kind() == Kind::String => only,
+            _ => json,
+        };
         let key = memo_key("unit ", json);
         if let Some(number) = self.units.get(&key) {
             return Ok(number as u16);

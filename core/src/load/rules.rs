@@ -3,10 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bucketing::arm_cut;
+use crate::bucketing::{Hash, arm_cut};
 use crate::flag_set::{
     ALL_ENROLLED, Arm, Draw, Experiment, MissingUnit, NONE, NONE16, Range, Rule, Span, Window,
 };
+use crate::hash::Prefix;
 use crate::json::{Json, Kind};
 use crate::limits;
 use crate::number::write_u64;
@@ -34,7 +35,13 @@ impl<'d> Loader<'d> {
         let edges = self.edges.len();
         let nodes = self.tables.nodes.len();
         if !self.is_refused(number) {
-            if let Err(issue) = self.try_flag_rules(number, json) {
+            let read = self.try_flag_rules(number, json).and_then(|()| {
+                if self.tables.nodes.len() - nodes > limits::MAX_CONDITIONS {
+                    return Err(issue(json, &["more than 10,000 conditions"]));
+                }
+                Ok(())
+            });
+            if let Err(issue) = read {
                 self.refuse(item, issue);
             }
         }
@@ -67,18 +74,51 @@ impl<'d> Loader<'d> {
                 [a, b] if a == b => Some(*a),
                 _ => None,
             }) {
-                return Err(issue(rules, &["two rules have the id `", id, "`"]));
+                let second = rules
+                    .elements()
+                    .flat_map(Json::members)
+                    .filter(|(name, value)| *name == "id" && value.as_str() == Some(id))
+                    .nth(1);
+                let at = second.map_or(rules, |(_, value)| value);
+                return Err(issue(at, &["two rules have the id `", id, "`"]));
             }
         }
         let count = self.tables.rules.len() - start;
+        let own = self.tables.rules.iter().skip(start);
+        let reads_attributes = own.into_iter().any(|rule| rule.condition != NONE);
+        let plain = match self.tables.rules.get(start..) {
+            Some([rule]) if self.is_plain_draw(rule) => (rule.draw, rule.serve),
+            _ => (NONE, NONE16),
+        };
         if let Some(flag) = self.tables.flags.get_mut(number) {
+            (flag.plain_draw, flag.plain_serve) = plain;
             flag.rules = start as u32;
             flag.rule_count = count as u16;
+            flag.reads_attributes = reads_attributes;
             if count == 0 && flag.default != NONE16 {
                 flag.fallback = Reason::Static;
             }
         }
         Ok(())
+    }
+
+    /// Whether a rule draws by `xxh64` for the targeting key and does nothing else.
+    fn is_plain_draw(&self, rule: &Rule) -> bool {
+        let tables = &self.tables;
+        let Some(draw) = tables.draws.get(rule.draw as usize) else {
+            return false;
+        };
+        let experiment = tables.experiments.get(draw.experiment as usize);
+        let plain_experiment = experiment.is_none_or(|experiment| {
+            experiment.layer == NONE && experiment.holdouts.len == 0 && !experiment.sticky
+        });
+        rule.condition == NONE
+            && rule.window == NONE
+            && rule.reason == Reason::Split
+            && draw.unit == 0
+            && tables.hash(draw.hash) == Hash::Xxh64
+            && draw.needs_position()
+            && plain_experiment
     }
 
     fn rule(
@@ -106,7 +146,7 @@ impl<'d> Loader<'d> {
         ] = fields(json, &schema::RULE_MEMBERS)?;
         let id = id.map(name).transpose()?;
         taken.ids.extend(id);
-        let window = self.window(json, from, until)?;
+        let window = self.window(from, until)?;
         let variants = self.flag_variants(flag);
         // Of the draw only: the conditions of the rule go by the flag's.
         let drawn_unit = match unit {
@@ -171,6 +211,7 @@ impl<'d> Loader<'d> {
                 None => ALL_ENROLLED,
             };
             self.tables.draws.push(Draw {
+                prefix: Prefix::new(rule_salt.as_bytes()),
                 salt: self.tables.symbols.intern(&rule_salt),
                 unit: drawn_unit,
                 hash: drawn_hash,
@@ -200,21 +241,16 @@ impl<'d> Loader<'d> {
         })
     }
 
-    fn window(
-        &mut self,
-        rule: Json<'d>,
-        from: Option<Json<'d>>,
-        until: Option<Json<'d>>,
-    ) -> Load<'d, u32> {
-        if from.is_none() && until.is_none() {
+    fn window(&mut self, from: Option<Json<'d>>, until: Option<Json<'d>>) -> Load<'d, u32> {
+        let Some(last) = until.or(from) else {
             return Ok(NONE);
-        }
+        };
         let window = Window {
             from: from.map_or(Ok(i64::MIN), time)?,
             until: until.map_or(Ok(i64::MAX), time)?,
         };
         if window.from >= window.until {
-            return Err(issue(rule, &["`from` is not before `until`"]));
+            return Err(issue(last, &["`from` is not before `until`"]));
         }
         self.tables.windows.push(window);
         Ok(self.tables.windows.len() as u32 - 1)
@@ -236,8 +272,8 @@ impl<'d> Loader<'d> {
         let (layer, slots) = match (layer, slots) {
             (Some(layer), Some(slots)) => (self.layer(layer)?, self.slots(slots)?),
             (None, None) => (NONE, Span::default()),
-            (Some(layer), None) => {
-                return Err(issue(layer, &["a layer needs `slots` beside it"]));
+            (Some(_), None) => {
+                return Err(issue(json, &["a layer needs `slots` beside it"]));
             }
             (None, Some(slots)) => {
                 return Err(issue(slots, &["`slots` need a `layer` beside them"]));
@@ -275,23 +311,33 @@ impl<'d> Loader<'d> {
     }
 
     fn slots(&mut self, json: Json<'d>) -> Load<'d, Span> {
-        let start = self.tables.ranges.len() as u32;
         let pairs = array(json, limits::MAX_RANGES, "more than 10,000 ranges")?;
+        let mut slots: Vec<Range> = Vec::new();
         if pairs
             .elements()
             .any(|element| element.kind() == Kind::Number)
         {
-            let slots = range(pairs, limits::LAYER_SLOTS)?;
-            self.tables.ranges.push(slots_range(slots));
+            slots.push(range(pairs, limits::LAYER_SLOTS)?);
         } else {
             for pair in pairs.elements() {
-                let slots = range(pair, limits::LAYER_SLOTS)?;
-                self.tables.ranges.push(slots_range(slots));
+                slots.push(range(pair, limits::LAYER_SLOTS)?);
             }
         }
-        if self.tables.ranges.len() as u32 == start {
+        if slots.is_empty() {
             return Err(issue(json, &["expected at least one range of slots"]));
         }
+        // The same slots are the same ranges, however they were written.
+        slots.sort_unstable_by_key(|range| range.start);
+        slots.dedup_by(|next, range| {
+            let joins = next.start <= range.end;
+            if joins {
+                range.end = range.end.max(next.end);
+            }
+            joins
+        });
+        let start = self.tables.ranges.len() as u32;
+        let ranges = slots.into_iter().map(slots_range);
+        self.tables.ranges.extend(ranges);
         Ok(Span {
             start,
             len: self.tables.ranges.len() as u32 - start,

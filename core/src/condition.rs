@@ -63,6 +63,9 @@ pub(crate) enum Op {
     /// `a`: index in `sets`.
     ContainsAny,
     ContainsAll,
+    /// `a`: index in `hashed`.
+    #[cfg(feature = "imported")]
+    InHashed,
     /// The child is the next node and tests the element.
     AnyElement,
     EveryElement,
@@ -651,6 +654,20 @@ impl Tables {
                     elements.iter().any(|element| self.has(set, element))
                 } else {
                     self.all_in(set, elements)
+                }
+            }
+            #[cfg(feature = "imported")]
+            Op::InHashed => {
+                let Some(operands) = self.hashed.get(node.a as usize) else {
+                    return false;
+                };
+                match value {
+                    AttributeValue::String(text) => operands.hold(&self.symbols, text),
+                    _ if loose => match crate::text_form::TextForm::of(value) {
+                        Some(text) => operands.hold(&self.symbols, text.as_str()),
+                        None => false,
+                    },
+                    _ => false,
                 }
             }
             Op::AnyElement | Op::EveryElement => {

@@ -119,6 +119,14 @@ impl Draw {
     }
 }
 
+impl Window {
+    /// Whether a time lies in it. A bound that is not given is the end of time, and lies in.
+    #[inline]
+    pub(crate) const fn contains(self, now: i64) -> bool {
+        self.from <= now && (now < self.until || self.until == i64::MAX)
+    }
+}
+
 /// What a rule needs to draw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw {
@@ -285,6 +293,8 @@ pub(crate) struct Tables {
     pub(crate) blocks: Vec<crate::address::Block>,
     pub(crate) positions: Vec<PositionTest>,
     pub(crate) id_lists: Vec<IdList>,
+    #[cfg(feature = "imported")]
+    pub(crate) hashed: Vec<crate::hashed_operands::HashedOperands>,
     #[cfg(feature = "regex")]
     pub(crate) regexes: Vec<(Symbol, regex::Regex)>,
     pub(crate) metadata: Vec<MetadataEntry>,
@@ -691,6 +701,8 @@ impl Tables {
             blocks: Vec::new(),
             positions: Vec::new(),
             id_lists: Vec::new(),
+            #[cfg(feature = "imported")]
+            hashed: Vec::new(),
             #[cfg(feature = "regex")]
             regexes: Vec::new(),
             metadata: Vec::new(),
@@ -717,6 +729,14 @@ impl Tables {
         }
         let fixed: usize = each_table!(self, sum);
         let ids: usize = self.id_lists.iter().map(|list| bytes(&list.hashes)).sum();
+        #[cfg(feature = "imported")]
+        let ids = ids
+            + bytes(&self.hashed)
+            + self
+                .hashed
+                .iter()
+                .map(|each| each.heap_bytes())
+                .sum::<usize>();
         let texts: usize = self.refusals.iter().map(|(_, why)| why.capacity()).sum();
         fixed + ids + texts + self.symbols.heap_bytes()
     }

@@ -10,7 +10,7 @@
 //! | resolve | [`FlagSet::resolve`], [`FlagHandle::resolve`], [`FlagSet::resolve_all`] |
 //! | say who asks | [`EvaluationContext`], [`AttributeValue`] |
 //! | understand an answer | [`FlagSet::explain`], [`Explanation`] |
-//! | compare two flag sets | [`FlagSet::diff`], [`Change`] |
+//! | compare two flag sets | [`FlagSet::diff`], [`FlagSet::movements`], [`FlagSet::phase_breaks`], [`UnitComparison`] |
 //! | recompute a position | [`Hash::position`] |
 //! | record who was exposed to what | [`Assignment`], [`ExposureLog`] |
 //! | keep a flag set fresh | [`Refresh`] |
@@ -47,6 +47,8 @@ mod exposure_log;
 mod flag_set;
 mod hash;
 mod hashed_ids;
+#[cfg(feature = "imported")]
+mod hashed_operands;
 mod json;
 mod json_write;
 pub mod limits;
@@ -59,7 +61,7 @@ mod schedule;
 #[doc(hidden)]
 pub mod schema;
 mod symbols;
-#[cfg(feature = "regex")]
+#[cfg(any(feature = "imported", feature = "regex"))]
 mod text_form;
 mod time;
 mod trace;
@@ -69,6 +71,10 @@ mod version;
 pub use bucketing::{Hash, NATIVE_MODULUS, Position, UnitText, arm_cut, enrol_cut, slot_cut};
 pub use context::{ContextError, EvaluationContext, PriorAssignment};
 pub use diagnostics::{Diagnostic, LoadError, Severity};
+pub use diff::{
+    Action, Change, Move, Movement, MovementCase, PhaseBreak, PhaseBreakKind, Premise, RuleName,
+    Share, Subject, UnitComparison, UnitMove,
+};
 pub use experiment::{ArmRange, ExperimentRule};
 pub use explain::{
     ConditionExplanation, DrawExplanation, Explanation, PositionExplanation, RuleExplanation,

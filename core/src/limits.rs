@@ -67,7 +67,7 @@ pub const MAX_REFERENCE_DEPTH: u32 = 32;
 /// references at each of 32 levels would be 2^32; 100,000 nodes are about a millisecond.
 pub const MAX_CONDITION_STEPS: u32 = 100_000;
 
-/// Most operands of one `in`, `containsAny` or `containsAll`.
+/// Most operands of one `in`, `containsAny` or `containsAll`, and most digests of one `inHashed`.
 pub const MAX_SET_OPERANDS: usize = 100_000;
 
 /// Most operands of one text or address operator; they are tried one by one.
@@ -90,6 +90,9 @@ pub const MAX_NAME_BYTES: usize = 256;
 
 /// Longest salt, in bytes. Room for two names and their joints.
 pub const MAX_SALT_BYTES: usize = 1_024;
+
+/// Most bytes of an attribute that one `inHashed` takes from its beginning or end.
+pub const MAX_HASHED_PART_BYTES: usize = 10_000;
 
 /// Most attribute names in one unit chain.
 pub const MAX_UNIT_CHAIN: usize = 8;

@@ -224,7 +224,7 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
     ) -> Tried {
         let tables = &self.set.tables;
         if let Some(window) = tables.windows.get(rule.window as usize) {
-            if self.now.0 < window.from || self.now.0 >= window.until {
+            if !window.contains(self.now.0) {
                 return Tried::Pass(Outcome::OutsideWindow);
             }
         }

@@ -76,6 +76,12 @@ pub const CONDITION_KINDS: [&str; 9] = [
     "always",
 ];
 
+/// Members of the operand of `inHashed`.
+pub const HASHED_MEMBERS: [&str; 6] = ["hash", "digests", "prefix", "suffix", "first", "last"];
+
+/// The hashes that `inHashed` knows.
+pub const HASHED_HASHES: [&str; 2] = ["md5", "sha256"];
+
 /// What `missingUnit` of a rule may be; `missing` of a position condition says `false` for `skip`.
 pub const MISSING_UNIT: [&str; 3] = ["skip", "zero", "error"];
 
@@ -122,6 +128,7 @@ pub enum Operator {
     Cidr,
     ContainsAny,
     ContainsAll,
+    InHashed,
     AnyElement,
     EveryElement,
     Exists,
@@ -129,7 +136,7 @@ pub enum Operator {
 }
 
 /// The operators by name.
-pub const OPERATORS: [(&str, Operator); 22] = [
+pub const OPERATORS: [(&str, Operator); 23] = [
     ("equals", Operator::Equals),
     ("in", Operator::In),
     ("contains", Operator::Contains),
@@ -148,6 +155,7 @@ pub const OPERATORS: [(&str, Operator); 22] = [
     ("cidr", Operator::Cidr),
     ("containsAny", Operator::ContainsAny),
     ("containsAll", Operator::ContainsAll),
+    ("inHashed", Operator::InHashed),
     ("anyElement", Operator::AnyElement),
     ("everyElement", Operator::EveryElement),
     ("exists", Operator::Exists),
@@ -175,6 +183,7 @@ impl Operator {
                 | Self::GreaterThan
                 | Self::GreaterOrEqual
                 | Self::Semver
+                | Self::InHashed
         )
     }
 

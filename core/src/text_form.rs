@@ -1,4 +1,4 @@
-//! The text of a number or boolean, for regular expressions with `loose`.
+//! The text of a number or boolean, for regular expressions and hashed operands with `loose`.
 
 use core::fmt::Write;
 

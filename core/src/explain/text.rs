@@ -185,6 +185,12 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         }
         Op::ContainsAny => format!("containsAny {}", set_text(tables, node.a)),
         Op::ContainsAll => format!("containsAll {}", set_text(tables, node.a)),
+        #[cfg(feature = "imported")]
+        Op::InHashed => {
+            let operands = tables.hashed.get(node.a as usize);
+            let count = operands.map_or(0, |operands| operands.digests.len());
+            format!("hash is one of {count}")
+        }
         Op::AnyElement | Op::EveryElement => {
             let name = if node.op == Op::AnyElement {
                 "anyElement"

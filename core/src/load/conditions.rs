@@ -408,6 +408,7 @@ impl<'d> Loader<'d> {
             Operator::NotBefore => self.time(Op::NotBefore, operand)?,
             Operator::Semver => self.semver(operand, loose)?,
             Operator::Cidr => self.blocks(operand)?,
+            Operator::InHashed => self.hashed(operand)?,
             Operator::AnyElement | Operator::EveryElement => {
                 self.attribute_test(operand, TARGETING_KEY, false, depth + 1)?;
                 if operator == Operator::AnyElement {
@@ -504,6 +505,75 @@ impl<'d> Loader<'d> {
         }
         self.sets.put(&key, start);
         Ok((Op::Semver, start, len))
+    }
+
+    #[cfg(feature = "imported")]
+    fn hashed(&mut self, operand: Json<'d>) -> Load<'d, (Op, u32, u32)> {
+        use crate::hashed_operands::{Digests, HashedOperands, Part, parse_hex};
+
+        fn all<'d, const N: usize>(digests: Json<'d>) -> Load<'d, Vec<[u8; N]>> {
+            let bound = "more than 100,000 digests";
+            let elements = array(digests, limits::MAX_SET_OPERANDS, bound)?.elements();
+            let digest = |json: Json<'d>| {
+                let wrong = "expected a digest of full length in lower-case hexadecimal";
+                json.as_str()
+                    .and_then(parse_hex)
+                    .ok_or_else(|| issue(json, &[wrong]))
+            };
+            let mut digests = elements.map(digest).collect::<Load<'d, Vec<_>>>()?;
+            digests.sort_unstable();
+            Ok(digests)
+        }
+        let [hash, digests, prefix, suffix, first, last] =
+            fields(operand, &schema::HASHED_MEMBERS)?;
+        let hash = hash.ok_or_else(|| issue(operand, &["member `hash` is missing"]))?;
+        let is_md5 = one_of(hash, &schema::HASHED_HASHES, &[true, false])?;
+        let digests = digests.ok_or_else(|| issue(operand, &["member `digests` is missing"]))?;
+        let digests = if is_md5 {
+            Digests::Md5(all(digests)?)
+        } else {
+            Digests::Sha256(all(digests)?)
+        };
+        let mut around = |json: Option<Json<'d>>| -> Load<'d, u32> {
+            let text = json.map_or(Ok(""), text)?;
+            match json {
+                Some(json) if text.len() > limits::MAX_SALT_BYTES => {
+                    Err(issue(json, &["more than 1,024 bytes"]))
+                }
+                _ => Ok(self.tables.symbols.intern(text)),
+            }
+        };
+        let (prefix, suffix) = (around(prefix)?, around(suffix)?);
+        let length = |json: Json<'d>| {
+            let length = json.as_u64(limits::MAX_HASHED_PART_BYTES as u64);
+            match length {
+                Some(length) if length > 0 => Ok(length as usize),
+                _ => Err(issue(json, &["expected an integer from 1 to 10000"])),
+            }
+        };
+        let part = match (first, last) {
+            (None, None) => Part::Whole,
+            (Some(first), None) => Part::First(length(first)?),
+            (None, Some(last)) => Part::Last(length(last)?),
+            (Some(_), Some(last)) => {
+                return Err(issue(last, &["`first` and `last` exclude each other"]));
+            }
+        };
+        self.tables.hashed.push(HashedOperands {
+            digests,
+            prefix,
+            suffix,
+            part,
+        });
+        Ok((Op::InHashed, self.tables.hashed.len() as u32 - 1, 0))
+    }
+
+    #[cfg(not(feature = "imported"))]
+    fn hashed(&mut self, operand: Json<'d>) -> Load<'d, (Op, u32, u32)> {
+        Err(issue(
+            operand,
+            &["this build of bucketry has no hashed operands"],
+        ))
     }
 
     #[cfg(feature = "regex")]

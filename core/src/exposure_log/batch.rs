@@ -1,7 +1,6 @@
 //! Batches: consecutive records of one producer, held until the receiver has them.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
@@ -39,7 +38,7 @@ pub struct Batch {
     /// How often it was sent, this time included.
     pub attempt: u32,
     /// The records, one JSON object a line, each line ended; the same bytes at every attempt.
-    pub body: Arc<[u8]>,
+    pub body: Vec<u8>,
 }
 
 impl BatchId {
@@ -82,7 +81,13 @@ impl FromStr for BatchId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        parse_batch_id(text.as_bytes()).ok_or(InvalidId)
+        let mut line = text.as_bytes().to_vec();
+        line.push(b'\n');
+        let mut rest = line.as_slice();
+        match read_batch_id(&mut rest, b'\n') {
+            Some(id) if rest.is_empty() => Ok(id),
+            _ => Err(InvalidId),
+        }
     }
 }
 
@@ -97,16 +102,39 @@ impl FromStr for ProducerId {
 /// Up to here every JSON reader holds numbers; at a million records a second it takes 285 years.
 const MAX_SEQUENCE: u64 = (1 << 53) - 1;
 
-pub(super) fn parse_batch_id(text: &[u8]) -> Option<BatchId> {
-    let (producer, numbers) = text.split_at_checked(32)?;
-    let mut numbers = numbers.strip_prefix(b"-")?.split(|byte| *byte == b'-');
+/// Reads an id that `end` follows.
+pub(super) fn read_batch_id(rest: &mut &[u8], end: u8) -> Option<BatchId> {
     let id = BatchId {
-        producer: parse_producer(producer)?,
-        first: parse_u64(numbers.next()?)?,
-        last: parse_u64(numbers.next()?)?,
+        producer: parse_producer(field(rest, b'-')?)?,
+        first: read_u64(rest, b'-')?,
+        last: read_u64(rest, end)?,
     };
-    let ordered = id.first > 0 && id.first <= id.last && id.last <= MAX_SEQUENCE;
-    (ordered && numbers.next().is_none()).then_some(id)
+    (id.first > 0 && id.first <= id.last && id.last <= MAX_SEQUENCE).then_some(id)
+}
+
+/// What stands before the next `end`, which is passed over.
+pub(super) fn field<'a>(rest: &mut &'a [u8], end: u8) -> Option<&'a [u8]> {
+    let length = rest.iter().position(|byte| *byte == end)?;
+    let (field, after) = rest.split_at_checked(length)?;
+    *rest = after.get(1..)?;
+    Some(field)
+}
+
+/// Reads a number that `end` follows: decimal digits without leading zeros, so that it has one spelling.
+pub(super) fn read_u64(rest: &mut &[u8], end: u8) -> Option<u64> {
+    let digits = field(rest, end)?;
+    if digits.is_empty() || (digits.len() > 1 && digits.first() == Some(&b'0')) {
+        return None;
+    }
+    let mut number = 0_u64;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(number)
 }
 
 fn parse_producer(hex: &[u8]) -> Option<ProducerId> {
@@ -130,16 +158,6 @@ fn nibble(digit: u8) -> Option<u8> {
     }
 }
 
-pub(super) fn parse_u64(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || (digits.len() > 1 && digits.first() == Some(&b'0')) {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
-}
-
 /// What a record takes beside its bytes, queued or in a batch, as the bound on memory counts it: enough for a batch of
 /// that one record (the struct, its place in a queue that grows by doubling, what an allocator adds), so that
 /// neither making batches nor splitting them needs room.
@@ -151,7 +169,7 @@ pub(super) const HEARTBEAT: u16 = u16::MAX - 1;
 /// A batch as the log holds it.
 pub(super) struct Held {
     pub(super) id: BatchId,
-    pub(super) body: Arc<[u8]>,
+    pub(super) body: Vec<u8>,
     /// The counted arm of each line, [`HEARTBEAT`] for one that is no exposure.
     pub(super) arms: Vec<u16>,
     /// How many of the lines are exposures.
@@ -167,10 +185,10 @@ pub(super) struct Held {
 
 impl Held {
     /// A batch to be sent at once.
-    pub(super) fn new(id: BatchId, body: &[u8], arms: Vec<u16>, restored: bool) -> Self {
+    pub(super) fn new(id: BatchId, body: Vec<u8>, arms: Vec<u16>, restored: bool) -> Self {
         Self {
             id,
-            body: body.into(),
+            body,
             exposures: arms.iter().filter(|arm| **arm != HEARTBEAT).count(),
             arms,
             restored,
@@ -198,18 +216,17 @@ impl Held {
 
     /// The later half of the lines as a batch of its own, taken out of this one; none if there is only one line.
     pub(super) fn split_off(&mut self) -> Option<Self> {
-        let arms = self.arms.split_off(self.arms.len().div_ceil(2));
-        if arms.is_empty() {
-            return None;
-        }
+        let kept = self.arms.len().div_ceil(2);
+        let arms = self.arms.get(kept..).filter(|arms| !arms.is_empty())?;
         let lines = self.body.split_inclusive(|byte| *byte == b'\n');
-        let middle = lines.take(self.arms.len()).map(<[u8]>::len).sum();
-        let (head, tail) = self.body.split_at_checked(middle)?;
+        let middle = lines.take(kept).map(<[u8]>::len).sum();
+        let body = self.body.get(middle..)?;
         let mut id = self.id;
-        id.first += self.arms.len() as u64;
-        let later = Self::new(id, tail, arms, self.restored);
+        id.first += kept as u64;
+        let later = Self::new(id, body.to_vec(), arms.to_vec(), self.restored);
+        self.body.truncate(middle);
+        self.arms.truncate(kept);
         self.id.last = id.first - 1;
-        self.body = head.into();
         self.exposures -= later.exposures;
         self.attempts = 0;
         self.on_wire = false;

@@ -18,7 +18,8 @@ pub enum Sampling {
     ///
     /// # Formula
     ///
-    /// `XXH64("sample:<experiment>/<phase>" ++ 0x1F ++ unit, seed 0) >> 32 < floor(rate * 2^32 / 1,000,000)`
+    /// Kept when the first four bytes, big-endian, of SHA-256 of `sample:<experiment>/<phase> ++ 0x1F ++ unit` are below
+    /// `floor(parts_per_million * 2^32 / 1,000,000)`: the hash profile `sha256` under a salt of its own.
     Units {
         /// The share, in parts per million: 1 to 1,000,000.
         parts_per_million: u32,

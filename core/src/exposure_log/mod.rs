@@ -32,7 +32,7 @@ use crate::exposure::{
     Exposure, ExposureDetails, MILLION, Origin, ProducerId, dedupe_window, identity_key,
     write_head, write_tail,
 };
-use crate::hash::xxh64_salted;
+use crate::hash::sha256_salted;
 use crate::json_write::{Members, push_u64};
 use crate::resolution::Assignment;
 use crate::schedule::{ConfigError, MonotonicMillis, Times, millis};
@@ -420,16 +420,19 @@ impl ExposureLog {
         let rate = u64::from(self.config.sampling.parts_per_million());
         let position = match self.config.sampling {
             Sampling::All => return true,
-            Sampling::Chance { .. } => chance,
+            Sampling::Chance { .. } => (chance >> 32) as u32,
             Sampling::Units { .. } => {
                 let mut salt = b"sample:".to_vec();
                 salt.extend_from_slice(assignment.experiment.as_bytes());
                 salt.push(b'/');
                 push_u64(&mut salt, u64::from(assignment.phase));
-                xxh64_salted(&salt, assignment.unit.as_bytes(), 0)
+                let digest = sha256_salted(&salt, assignment.unit.as_bytes());
+                digest
+                    .first_chunk()
+                    .map_or(0, |word| u32::from_be_bytes(*word))
             }
         };
-        position >> 32 < (rate << 32) / u64::from(MILLION)
+        u64::from(position) < (rate << 32) / u64::from(MILLION)
     }
 
     fn has_room(&self, cost: usize, exposures: usize) -> bool {
@@ -535,7 +538,7 @@ impl ExposureLog {
             first,
             last: self.next_seq - 1,
         };
-        self.outbox.hold(Held::new(id, &body, arms, false));
+        self.outbox.hold(Held::new(id, body, arms, false));
         true
     }
 

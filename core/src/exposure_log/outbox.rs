@@ -1,6 +1,7 @@
 //! Batches until they are answered: which to send next, and how long to wait after failures.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::schedule::{MonotonicMillis, backoff};
 
@@ -57,7 +58,12 @@ impl Outbox {
     /// Takes a batch that was answered for good.
     pub(super) fn release(&mut self, id: BatchId) -> Option<Held> {
         let place = self.place(id)?;
-        let batch = self.held.swap_remove(place);
+        // As `swap_remove`, whose panic message would bring `core::fmt` into small builds.
+        let last = self.held.pop()?;
+        let batch = match self.held.get_mut(place) {
+            Some(batch) => mem::replace(batch, last),
+            None => last,
+        };
         self.cost -= batch.cost();
         self.exposures -= batch.exposures;
         self.recover();

@@ -3,7 +3,7 @@
 //! ```text
 //! bucketry-spool 1 <number of batches>
 //! <batch id> <bytes of the body>      once for each batch, followed by its body
-//! xxh64 <16 hexadecimal digits>       of everything before this line, seed 0
+//! sha256 <64 hexadecimal digits>      of everything before this line
 //! ```
 //!
 //! It is UTF-8, so it fits a file, a preference store and `localStorage` alike, and a person can
@@ -12,16 +12,16 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::hash::xxh64;
+use crate::hash::sha256;
 use crate::json_write::{push_hex, push_u64};
 
-use super::batch::{HEARTBEAT, Held, parse_batch_id, parse_u64};
+use super::batch::{HEARTBEAT, Held, field, read_batch_id, read_u64};
 use super::counters::OTHER;
 
 const NAME: &[u8] = b"bucketry-spool";
 const VERSION: u64 = 1;
-/// `xxh64 `, 16 digits and the end of the line.
-const CHECKSUM_BYTES: usize = 23;
+/// `sha256 `, 64 digits and the end of the line.
+const CHECKSUM_BYTES: usize = 72;
 /// How the lines begin that are no exposures.
 const HEARTBEAT_HEAD: &[u8] = br#"{"v":1,"rec":"heartbeat""#;
 
@@ -80,7 +80,7 @@ pub(super) fn read(spool: &[u8]) -> Result<Vec<Held>, RestoreError> {
     if field(&mut rest, b' ') != Some(NAME) {
         return Err(RestoreError::NotASpool);
     }
-    if field(&mut rest, b' ').and_then(parse_u64) != Some(VERSION) {
+    if read_u64(&mut rest, b' ') != Some(VERSION) {
         return Err(RestoreError::UnknownVersion);
     }
     read_content(spool, rest).ok_or(RestoreError::Corrupt)
@@ -91,7 +91,7 @@ fn read_content(spool: &[u8], mut rest: &[u8]) -> Option<Vec<Held>> {
     if !spool.ends_with(&checksum_line(content)) {
         return None;
     }
-    let count = parse_u64(field(&mut rest, b'\n')?)?;
+    let count = read_u64(&mut rest, b'\n')?;
     let mut batches = Vec::new();
     // No room is set aside for that many batches: the text has to hold them first.
     while (batches.len() as u64) < count {
@@ -101,9 +101,9 @@ fn read_content(spool: &[u8], mut rest: &[u8]) -> Option<Vec<Held>> {
 }
 
 fn read_batch(rest: &mut &[u8]) -> Option<Held> {
-    let id = parse_batch_id(field(rest, b' ')?)?;
-    let length = parse_u64(field(rest, b'\n')?)?;
-    let (body, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    let id = read_batch_id(rest, b' ')?;
+    let length = usize::try_from(read_u64(rest, b'\n')?).ok()?;
+    let (body, after) = rest.split_at_checked(length)?;
     *rest = after;
     let mut arms = Vec::new();
     let mut lines = body;
@@ -115,20 +115,12 @@ fn read_batch(rest: &mut &[u8]) -> Option<Held> {
         });
     }
     let complete = lines.is_empty() && arms.len() as u64 == id.last - id.first + 1;
-    complete.then(|| Held::new(id, body, arms, true))
-}
-
-/// What stands before the next `end`, which is passed over.
-fn field<'a>(rest: &mut &'a [u8], end: u8) -> Option<&'a [u8]> {
-    let length = rest.iter().position(|byte| *byte == end)?;
-    let (field, after) = rest.split_at_checked(length)?;
-    *rest = after.get(1..)?;
-    Some(field)
+    complete.then(|| Held::new(id, body.to_vec(), arms, true))
 }
 
 fn checksum_line(content: &[u8]) -> Vec<u8> {
-    let mut line = b"xxh64 ".to_vec();
-    push_hex(&mut line, &xxh64(content, 0).to_be_bytes());
+    let mut line = b"sha256 ".to_vec();
+    push_hex(&mut line, &sha256(&[content]));
     line.push(b'\n');
     line
 }

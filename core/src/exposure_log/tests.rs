@@ -131,7 +131,7 @@ fn repeats_within_a_window_are_recognised_and_later_ones_marked() {
         "another variant is another exposure"
     );
     let sent = batch(&mut log, 2 * DAY);
-    let body = String::from_utf8(sent.body.to_vec()).unwrap();
+    let body = String::from_utf8(sent.body).unwrap();
     let firsts: Vec<bool> = body
         .lines()
         .map(|line| line.contains("\"first\":true"))
@@ -154,7 +154,7 @@ fn without_deduplication_everything_is_recorded_and_nothing_called_first() {
     assert_eq!(record(&mut log, "a", 0), Recorded::Queued);
     assert_eq!(record(&mut log, "a", 0), Recorded::Queued);
     let sent = batch(&mut log, 10_000);
-    let body = String::from_utf8(sent.body.to_vec()).unwrap();
+    let body = String::from_utf8(sent.body).unwrap();
     assert!(!body.contains("\"first\""));
     let id = |line: &str| line.split_once("event_id").unwrap().1[3..35].to_string();
     let ids: Vec<String> = body.lines().map(id).collect();
@@ -391,8 +391,8 @@ fn an_exposure_too_large_for_a_batch_is_dropped_and_counted() {
 
 #[test]
 fn sampling_by_unit_keeps_the_documented_units_in_every_log() {
-    // Computed with Python's xxhash: xxh64(b"sample:exp/1\x1fuser-%d", 0).intdigest() >> 32 < 0.25 * 2**32
-    let want = [3, 7, 8, 10, 11, 20, 21, 24, 30, 38];
+    // Computed with Python: int.from_bytes(sha256(b"sample:exp/1\x1fuser-%d").digest()[:4]) < 2**30
+    let want = [3, 18, 20, 23, 28, 39];
     let sampling = Sampling::Units {
         parts_per_million: 250_000,
     };
@@ -414,7 +414,7 @@ fn sampling_by_unit_keeps_the_documented_units_in_every_log() {
         }
         let body = batch(&mut log, 10_000).body;
         assert!(
-            String::from_utf8(body.to_vec())
+            String::from_utf8(body)
                 .unwrap()
                 .contains("\"sampling_rate\":0.25,")
         );
@@ -441,7 +441,7 @@ fn sampling_by_chance_draws_once_a_window() {
     assert_eq!(draw("c", 0, 1 << 63), Recorded::SampledOut);
     assert_eq!(draw("a", DAY, 0), Recorded::Queued);
     let sent = batch(&mut log, DAY + 10_000);
-    let body = String::from_utf8(sent.body.to_vec()).unwrap();
+    let body = String::from_utf8(sent.body).unwrap();
     assert!(
         !body.contains("\"first\":false"),
         "a was never recorded before"
@@ -633,8 +633,10 @@ fn spools_that_lie_under_a_right_checksum_are_refused() {
         format!("bucketry-spool 1 1\n{}-1-1 3\n{{}}\n", &id[1..]), // not a producer
     ] {
         let mut spool = content.clone().into_bytes();
-        let checksum = crate::hash::xxh64(&spool, 0);
-        spool.extend_from_slice(format!("xxh64 {checksum:016x}\n").as_bytes());
+        let digest = crate::hash::sha256(&[&spool]);
+        spool.extend_from_slice(b"sha256 ");
+        crate::json_write::push_hex(&mut spool, &digest);
+        spool.push(b'\n');
         assert_eq!(
             log(config()).restore(&spool),
             Err(RestoreError::Corrupt),
@@ -759,7 +761,7 @@ fn the_heartbeat_carries_the_account() {
         (2, 3),
         "numbered like the rest"
     );
-    let body = String::from_utf8(sent.body.to_vec()).unwrap();
+    let body = String::from_utf8(sent.body).unwrap();
     let want = format!(
         "{}{}{}{}{}\n",
         r#"{"v":1,"rec":"heartbeat","producer_id":"11111111111111111111111111111111","seq":2,"ts":60000000,"#,
@@ -816,7 +818,7 @@ fn a_heartbeat_too_large_for_a_batch_leaves_the_arms_out() {
     }
     let body = batch(&mut log, 1_000).body;
     assert!(body.len() <= 2_048);
-    let body = String::from_utf8(body.to_vec()).unwrap();
+    let body = String::from_utf8(body).unwrap();
     assert!(body.contains("\"rec\":\"heartbeat\"") && !body.contains("\"arms\""));
 }
 

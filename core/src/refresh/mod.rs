@@ -7,6 +7,7 @@ mod config;
 mod tests;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,7 +17,7 @@ pub use config::{Reading, RefreshConfig, Signing};
 
 use crate::diagnostics::LoadError;
 use crate::flag_set::FlagSet;
-use crate::hash::xxh64;
+use crate::hash::key_hash;
 use crate::schedule::{ConfigError, MonotonicMillis, Times, backoff, millis, pick};
 use crate::time::UnixMillis;
 
@@ -260,7 +261,7 @@ pub struct Refresh {
     /// How much longer than the monotonic clock this machine has lived: clocks that stop while a device
     /// sleeps do not keep a flag set fresh.
     slept: u64,
-    events: Vec<RefreshEvent>,
+    events: VecDeque<RefreshEvent>,
 }
 
 /// Milliseconds on the monotonic clock with sleep counted in. Signed: a flag set may have been confirmed
@@ -323,7 +324,7 @@ impl Refresh {
             forced: false,
             suspended: None,
             slept: 0,
-            events: Vec::new(),
+            events: VecDeque::new(),
         })
     }
 
@@ -397,7 +398,7 @@ impl Refresh {
                 self.confirm(at, now.wall);
                 if response.status == 200 {
                     self.keep_etag(response.etag);
-                    self.digest = Some(xxh64(response.body, 0));
+                    self.digest = Some(digest(response.body));
                 }
                 let Some(flag_set) = news else {
                     return Refreshed::Unchanged;
@@ -468,7 +469,7 @@ impl Refresh {
 
     /// The next thing to tell.
     pub fn next_event(&mut self) -> Option<RefreshEvent> {
-        (!self.events.is_empty()).then(|| self.events.remove(0))
+        self.events.pop_front()
     }
 
     /// How long ago the source last said that what is held is the newest; none if it never did.
@@ -512,7 +513,7 @@ impl Refresh {
             (Signature::Absent, Signing::Required) => return Err(RefreshFailure::Unsigned),
             _ => {}
         }
-        if held.is_some() && self.digest == Some(xxh64(response.body, 0)) {
+        if held.is_some() && self.digest == Some(digest(response.body)) {
             return Ok(None);
         }
         let read = match self.config.reading {
@@ -596,9 +597,9 @@ impl Refresh {
 
     fn tell(&mut self, event: RefreshEvent) {
         if self.events.len() >= MAX_EVENTS {
-            self.events.remove(0);
+            self.events.pop_front();
         }
-        self.events.push(event);
+        self.events.push_back(event);
     }
 
     fn moment(&self, now: MonotonicMillis) -> Moment {
@@ -639,4 +640,10 @@ impl Refresh {
             max_bytes: self.config.max_bytes,
         }
     }
+}
+
+/// Of a document, to recognise it when it comes again in the same process.
+#[inline(never)]
+fn digest(document: &[u8]) -> u64 {
+    key_hash(document, 0)
 }

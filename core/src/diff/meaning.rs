@@ -318,7 +318,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         };
         self.number(node.op as u64);
         match node.op {
-            Op::Always | Op::Exists | Op::HasType => self.number(node.a.into()),
+            Op::Always => self.number(node.a.into()),
             Op::All | Op::Any | Op::Not => {
                 let mut child = index + 1;
                 while child < node.next {

@@ -27,6 +27,8 @@ class Context:
         key = attributes.pop("targetingKey", None)
         if key is not None and not isinstance(key, str):
             raise InvalidContext("`targetingKey` must be a string or null")
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise InvalidContext("over %d attributes" % MAX_ATTRIBUTES)
         return cls(key, attributes, random, prior)
 
     @classmethod

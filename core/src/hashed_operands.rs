@@ -64,6 +64,27 @@ impl Digests {
             Self::Sha256(digests) => digests.len(),
         }
     }
+
+    /// The digests as 64-bit words, one after the other: two or four of them each.
+    pub(crate) fn words(&self) -> Vec<u64> {
+        let bytes = match self {
+            Self::Md5(digests) => digests.as_flattened(),
+            Self::Sha256(digests) => digests.as_flattened(),
+        };
+        let (words, _) = bytes.as_chunks();
+        words.iter().map(|word| u64::from_be_bytes(*word)).collect()
+    }
+}
+
+impl Part {
+    /// Two numbers that tell parts apart.
+    pub(crate) const fn kind_and_length(self) -> (u64, u64) {
+        match self {
+            Self::Whole => (0, 0),
+            Self::First(bytes) => (1, bytes as u64),
+            Self::Last(bytes) => (2, bytes as u64),
+        }
+    }
 }
 
 /// The bytes that exactly `2 * N` lower-case hexadecimal digits stand for.

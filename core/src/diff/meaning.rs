@@ -484,11 +484,32 @@ impl<'w, 'a> Writer<'w, 'a> {
                 });
             }
             Op::AnyElement | Op::EveryElement => self.node(index + 1),
-            // Those that are no attribute tests, and those with a plain operand.
-            _ => {
-                self.number(node.a.into());
-                self.number(node.b.into());
+            #[cfg(feature = "imported")]
+            Op::InHashed => {
+                if let Some(operands) = tables.hashed.get(node.a as usize) {
+                    self.symbol(operands.prefix);
+                    self.symbol(operands.suffix);
+                    let (kind, length) = operands.part.kind_and_length();
+                    self.number(kind);
+                    self.number(length);
+                    let words = operands.digests.words();
+                    self.number(operands.digests.len() as u64);
+                    self.number(words.len() as u64);
+                    for digest in digests(&words) {
+                        self.number(digest);
+                    }
+                }
             }
+            Op::Exists | Op::HasType => self.number(node.a.into()),
+            Op::Always
+            | Op::All
+            | Op::Any
+            | Op::Not
+            | Op::Segment
+            | Op::FlagIs
+            | Op::FlagEnabled
+            | Op::Position
+            | Op::HashedIds => {}
         }
     }
 

@@ -140,6 +140,22 @@ fn every_condition_counts() {
         r#""exists":false"#,
         r#""hasType":"string""#,
         r#""hasType":"number""#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":[]}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"sha256","digests":["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":["900150983cd24fb0d6963f7d28e17f72"]}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":["900150983cd24fb0d6963f7d28e17f73"]}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":[],"prefix":"x"}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":[],"suffix":"x"}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":[],"first":5}"#,
+        #[cfg(feature = "imported")]
+        r#""inHashed":{"hash":"md5","digests":[],"last":5}"#,
         #[cfg(feature = "regex")]
         r#""matches":"x""#,
         #[cfg(feature = "regex")]

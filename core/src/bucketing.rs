@@ -136,14 +136,14 @@ pub const fn enrol_cut(ppm: u32) -> u64 {
 ///
 /// # Formula
 ///
-/// `floor(before * modulus / total)`, with `before <= total` and `total >= 1`.
+/// `floor(before * modulus / total)`, with `before <= total < 2^32` and `modulus <= 2^32`; 0 when `total` is 0.
 #[must_use]
 pub const fn arm_cut(before: u64, total: u64, modulus: u64) -> u64 {
     if total == 0 {
         return 0;
     }
-    // Weights sum to less than 2^32 and moduli go to 2^63 in imported profiles.
-    (before as u128 * modulus as u128 / total as u128) as u64
+    // Weights sum to less than 2^32 and no modulus is above it, so the product fits.
+    before * modulus / total
 }
 
 /// Where slot `slot` of a layer begins: `floor(slot * 2^32 / 10_000)`.

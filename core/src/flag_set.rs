@@ -711,7 +711,12 @@ impl Tables {
         }
     }
 
+    /// Gives back what growing reserved. Not in WebAssembly, whose memory never shrinks.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn shrink(&mut self) {}
+
     /// Gives back what growing reserved.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn shrink(&mut self) {
         macro_rules! shrink {
             ($tables:expr, $($table:ident),*) => { $($tables.$table.shrink_to_fit();)* };

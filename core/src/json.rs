@@ -9,6 +9,7 @@ use core::fmt;
 
 use crate::limits;
 use crate::number::{Number, parse_json_number, write_u64};
+use crate::sort::sort;
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -459,11 +460,13 @@ impl<'d> Json<'d> {
     }
 
     /// What kind of value this is.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn kind(self) -> Kind {
         self.node().kind
     }
 
     /// The text of a string; of anything else its JSON as it stands in the source.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn text(self) -> &'d str {
         let node = self.node();
         let text: &'d str = match node.place {
@@ -475,11 +478,13 @@ impl<'d> Json<'d> {
     }
 
     /// The text, if this is a string.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn as_str(self) -> Option<&'d str> {
         (self.kind() == Kind::String).then(|| self.text())
     }
 
     /// The boolean, if this is one.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn as_bool(self) -> Option<bool> {
         match self.kind() {
             Kind::True => Some(true),
@@ -489,6 +494,7 @@ impl<'d> Json<'d> {
     }
 
     /// The number, if this is one that is in range.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn number(self) -> Option<Number> {
         if self.kind() != Kind::Number {
             return None;
@@ -497,6 +503,7 @@ impl<'d> Json<'d> {
     }
 
     /// The integer, if this is one and lies in `0..=max`.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn as_u64(self, max: u64) -> Option<u64> {
         match self.number()? {
             Number::Integer(value) => u64::try_from(value).ok().filter(|&value| value <= max),
@@ -505,6 +512,7 @@ impl<'d> Json<'d> {
     }
 
     /// The elements, if this is an array; none otherwise.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn elements(self) -> Elements<'d> {
         let node = self.node();
         let end = if node.kind == Kind::Array {
@@ -519,6 +527,7 @@ impl<'d> Json<'d> {
     }
 
     /// The members, if this is an object; none otherwise.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn members(self) -> Members<'d> {
         let node = self.node();
         let end = if node.kind == Kind::Object {
@@ -548,7 +557,7 @@ impl<'d> Json<'d> {
             let Some(slot) = few.get_mut(count) else {
                 // Many members: quadratic comparison would let a hostile document stall the loader.
                 let mut names: Vec<&str> = self.members().map(|(name, _)| name).collect();
-                names.sort_unstable();
+                sort(&mut names);
                 return names.windows(2).find_map(|pair| match pair {
                     [a, b] if a == b => Some(*a),
                     _ => None,
@@ -656,6 +665,7 @@ pub struct Elements<'d> {
 impl<'d> Iterator for Elements<'d> {
     type Item = Json<'d>;
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn next(&mut self) -> Option<Json<'d>> {
         if self.json.index >= self.end {
             return None;
@@ -676,6 +686,7 @@ pub struct Members<'d> {
 impl<'d> Iterator for Members<'d> {
     type Item = (&'d str, Json<'d>);
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn next(&mut self) -> Option<(&'d str, Json<'d>)> {
         if self.json.index >= self.end {
             return None;

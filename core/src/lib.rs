@@ -60,6 +60,7 @@ mod resolve;
 mod schedule;
 #[doc(hidden)]
 pub mod schema;
+mod sort;
 mod symbols;
 #[cfg(any(feature = "imported", feature = "regex"))]
 mod text_form;

@@ -24,6 +24,7 @@ use crate::json::{Document, Json, Kind};
 use crate::limits;
 use crate::number::write_u64;
 use crate::schema;
+use crate::sort::sort;
 use crate::symbols::{Symbol, Symbols};
 
 use fields::{Issue, Load, fields, issue, name};
@@ -366,7 +367,7 @@ impl<'d> Loader<'d> {
                 }
             });
         }
-        names.0.sort_unstable();
+        sort(&mut names.0);
         for pair in names.0.windows(2) {
             if let [(a, first), (b, second)] = pair {
                 if a == b {
@@ -445,7 +446,7 @@ impl<'d> Loader<'d> {
                 segment.name = symbol;
             }
         }
-        self.segments.0.sort_unstable();
+        sort(&mut self.segments.0);
     }
 
     fn segment_conditions(&mut self, json: Option<Json<'d>>) {

@@ -66,7 +66,8 @@ impl Symbols {
     }
 
     /// The symbol of this text, if it is interned.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn find(&self, text: &[u8]) -> Option<Symbol> {
         let mask = self.slots.len().wrapping_sub(1);
         let low = low_bits(mask);
@@ -105,6 +106,7 @@ impl Symbols {
     }
 
     /// Gives back what growing reserved.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.ends.shrink_to_fit();

@@ -14,6 +14,7 @@ use crate::json::{Document, Json, Kind};
 use crate::limits;
 use crate::number::{self, Number};
 use crate::schema::{self, Operator};
+use crate::sort::{sort, sort_by};
 use crate::value::AttributeValue;
 use crate::version;
 
@@ -521,7 +522,7 @@ impl<'d> Loader<'d> {
                     .ok_or_else(|| issue(json, &[wrong]))
             };
             let mut digests = elements.map(digest).collect::<Load<'d, Vec<_>>>()?;
-            digests.sort_unstable();
+            sort(&mut digests);
             Ok(digests)
         }
         let [hash, digests, prefix, suffix, first, last] =
@@ -651,13 +652,14 @@ impl<'d> Loader<'d> {
         if folded {
             let texts = &self.tables.symbols;
             let bytes = |symbol: u32| texts.get(symbol).as_bytes();
-            symbols.sort_unstable_by(|a, b| compare_folded(bytes(*a), bytes(*b)));
+            sort_by(&mut symbols, |a, b| compare_folded(bytes(*a), bytes(*b)));
         } else {
-            symbols.sort_unstable();
+            sort(&mut symbols);
             symbols.dedup();
         }
-        numbers
-            .sort_unstable_by(|a, b| number::compare(*a, *b).unwrap_or(core::cmp::Ordering::Equal));
+        sort_by(&mut numbers, |a, b| {
+            number::compare(*a, *b).unwrap_or(core::cmp::Ordering::Equal)
+        });
         let set = ValueSet {
             symbols: append(&mut self.tables.symbol_lists, symbols),
             numbers: append(&mut self.tables.numbers, numbers),

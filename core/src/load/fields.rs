@@ -55,10 +55,16 @@ pub(super) fn fields<'d, const N: usize>(
     json: Json<'d>,
     names: &[&str; N],
 ) -> Load<'d, [Option<Json<'d>>; N]> {
+    let mut found = [None; N];
+    fill_fields(json, names, &mut found)?;
+    Ok(found)
+}
+
+/// The body of [`fields`], compiled once.
+fn fill_fields<'d>(json: Json<'d>, names: &[&str], found: &mut [Option<Json<'d>>]) -> Load<'d, ()> {
     if json.kind() != Kind::Object {
         return Err(issue(json, &["expected an object"]));
     }
-    let mut found = [None; N];
     let mut check_doubles = false;
     for (member, value) in json.members() {
         let slot = names
@@ -75,7 +81,7 @@ pub(super) fn fields<'d, const N: usize>(
     if check_doubles {
         no_doubles(json)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 #[cold]

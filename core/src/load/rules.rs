@@ -13,6 +13,7 @@ use crate::limits;
 use crate::number::write_u64;
 use crate::resolution::Reason;
 use crate::schema;
+use crate::sort::{sort, sort_by};
 
 use super::fields::{array, boolean, fields, issue, name, percent, salt, text, time};
 use super::{Load, Loader, Scope};
@@ -69,7 +70,7 @@ impl<'d> Loader<'d> {
                 let rule = self.rule(number as u32, rule, scope, &mut taken)?;
                 self.tables.rules.push(rule);
             }
-            taken.ids.sort_unstable();
+            sort(&mut taken.ids);
             if let Some(id) = taken.ids.windows(2).find_map(|pair| match pair {
                 [a, b] if a == b => Some(*a),
                 _ => None,
@@ -327,7 +328,7 @@ impl<'d> Loader<'d> {
             return Err(issue(json, &["expected at least one range of slots"]));
         }
         // The same slots are the same ranges, however they were written.
-        slots.sort_unstable_by_key(|range| range.start);
+        sort_by(slots.as_mut_slice(), |a: &Range, b| a.start.cmp(&b.start));
         slots.dedup_by(|next, range| {
             let joins = next.start <= range.end;
             if joins {
@@ -387,7 +388,7 @@ impl<'d> Loader<'d> {
             if members.len() > limits::MAX_ARMS {
                 return Err(issue(json, &[too_many]));
             }
-            members.sort_unstable_by_key(|(name, _)| *name);
+            sort_by(&mut members, |(a, _), (b, _)| a.cmp(b));
             for (name, value) in members {
                 let variant = self
                     .variant_of(variants, name)
@@ -461,7 +462,7 @@ impl<'d> Loader<'d> {
         if arms.is_empty() || arms.len() > limits::MAX_RANGES {
             return Err(issue(json, &["expected 1 to 10,000 ranges"]));
         }
-        arms.sort_unstable_by_key(|arm| arm.start);
+        sort_by(&mut arms, |a, b| a.start.cmp(&b.start));
         let overlap = arms
             .windows(2)
             .any(|pair| matches!(pair, [a, b] if a.end > b.start));

@@ -4,7 +4,7 @@
 //! under callgrind, of n and of 2n calls, differ by n calls and nothing else: what loading and
 //! setting up cost cancels out.
 
-use crate::project::{Project, Stop, fail};
+use crate::project::{Project, Stop, fail, text};
 use crate::tools;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -72,9 +72,10 @@ fn is_worse(before: u64, now: u64) -> bool {
 }
 
 fn compiler(project: &Project) -> Result<String, Stop> {
-    let text = project.command("rustc --version --verbose").read()?;
+    let version = project.command("rustc --version --verbose").read()?;
     let field = |name| {
-        text.lines()
+        version
+            .lines()
             .find_map(|line| line.strip_prefix(name))
             .unwrap_or_default()
     };
@@ -112,7 +113,7 @@ fn measure(project: &Project) -> Result<Vec<Count>, Stop> {
 
 /// Builds the program and gives its path, which cargo alone knows.
 fn build(project: &Project) -> Result<PathBuf, Stop> {
-    let line = "cargo bench -p bucketry-core --bench instructions --no-run --message-format json";
+    let line = "cargo bench -p bucketry-core --bench instructions --no-run --message-format json-render-diagnostics";
     for message in project.command(line).read()?.lines() {
         let message: Value = serde_json::from_str(message)?;
         if let Some(path) = message.get("executable").and_then(Value::as_str) {
@@ -125,13 +126,14 @@ fn build(project: &Project) -> Result<PathBuf, Stop> {
 fn count(project: &Project, program: &Path, name: &str, calls: u64) -> Result<u64, Stop> {
     let flags = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
     let command = project.program("valgrind").args(flags).arg(program);
-    let report = command.arg(name).arg(calls.to_string()).read_errors()?;
+    let output = command.arg(name).arg(calls.to_string()).output()?;
+    let report = text(&output.stderr);
     let collected = report
         .lines()
         .find_map(|line| line.split_once("Collected :"));
     match collected.map(|(_, count)| count.trim().parse()) {
-        Some(Ok(count)) => Ok(count),
-        _ => fail(format!("callgrind printed no count:\n{report}")),
+        Some(Ok(count)) if output.status.success() => Ok(count),
+        _ => fail(format!("callgrind counted nothing:\n{report}")),
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `text` | not checked |
 
 use crate::markdown::{Block, blocks};
-use crate::project::{Project, Stop, fail, read};
+use crate::project::{Project, Stop, fail, read, text};
 use crate::{test, tools};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ const DOCUMENTS: [&str; 2] = ["docs", "examples"];
 /// inside the tests; that `cargo xtask` knows the task is checked.
 const PRELUDE: &str = r#"
 set -euo pipefail
+exec 2>&1
 cargo() {
   case "$*" in
     "run --release -- "*) shift 3; bucketry "$@" ;;
@@ -127,7 +128,7 @@ fn console(shell: &Shell<'_>, block: &Block) -> Result<(), Stop> {
         }
     }
     for (command, want) in steps {
-        let got = shell.run(&format!("{{ {command}\n}} 2>&1"))?;
+        let got = shell.run(command)?;
         let got: Vec<&str> = got.lines().collect();
         if !matches(&want, &got) {
             return fail(format!("`{command}` printed\n{}", got.join("\n")));
@@ -175,17 +176,23 @@ impl<'a> Shell<'a> {
         })
     }
 
-    /// Runs a script and gives what it prints.
+    /// Runs a script and gives what it prints, to either stream.
     fn run(&self, script: &str) -> Result<String, Stop> {
-        let script = format!("{PRELUDE}{script}");
-        self.project
+        let output = self
+            .project
             .program("bash")
             .arg("-c")
-            .arg(script)
+            .arg(format!("{PRELUDE}{script}"))
             .env("PATH", &self.path)
             .env("XTASK_CALLS", self.calls())
             .dir(&self.folder)
-            .read()
+            .output()?;
+        let printed = text(&output.stdout);
+        if output.status.success() {
+            Ok(printed)
+        } else {
+            fail(format!("{}\n{printed}", output.status))
+        }
     }
 
     fn calls(&self) -> PathBuf {

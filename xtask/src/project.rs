@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command as Process, Output, Stdio};
 
 /// The checkout and its target directory.
 pub(crate) struct Project {
@@ -47,9 +47,10 @@ pub(crate) fn fail<T>(text: impl Into<String>) -> Result<T, Stop> {
 
 impl Project {
     pub(crate) fn find() -> Result<Self, Stop> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let Some(root) = manifest.parent() else {
-            return fail("the manifest of xtask has no folder above it");
+        // As cargo sets it when it runs this; the value at compile time is wrong once a checkout has moved.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let Some(root) = manifest.as_deref().and_then(Path::parent) else {
+            return fail("run this as `cargo xtask`");
         };
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => root.join(folder),
@@ -134,6 +135,11 @@ impl Project {
     }
 }
 
+/// What a process wrote.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 pub(crate) fn read(path: &Path) -> Result<String, Stop> {
     std::fs::read_to_string(path)
         .map_err(|error| Stop::Failed(format!("{}: {error}", path.display())))
@@ -179,33 +185,22 @@ impl Command {
     }
 
     /// Runs it and gives what it wrote to standard output; errors are shown.
-    pub(crate) fn read(self) -> Result<String, Stop> {
-        self.read_stream(|output| &output.stdout, Stdio::piped(), Stdio::inherit())
-    }
-
-    /// Runs it and gives what it wrote to standard error.
-    pub(crate) fn read_errors(self) -> Result<String, Stop> {
-        self.read_stream(|output| &output.stderr, Stdio::null(), Stdio::piped())
-    }
-
-    fn read_stream(
-        mut self,
-        stream: fn(&std::process::Output) -> &Vec<u8>,
-        stdout: Stdio,
-        stderr: Stdio,
-    ) -> Result<String, Stop> {
+    pub(crate) fn read(mut self) -> Result<String, Stop> {
+        self.process.stderr(Stdio::inherit());
         let line = self.line();
-        let child = self.process.stdout(stdout).stderr(stderr).spawn();
-        let output = match child.and_then(std::process::Child::wait_with_output) {
-            Ok(output) => output,
-            Err(error) => return fail(format!("`{line}`: {error}")),
-        };
-        let text = String::from_utf8_lossy(stream(&output)).into_owned();
+        let output = self.output()?;
         if output.status.success() {
-            Ok(text)
+            Ok(text(&output.stdout))
         } else {
-            fail(format!("`{line}`: {}\n{text}", output.status))
+            fail(format!("`{line}`: {}", output.status))
         }
+    }
+
+    /// Runs it and gives all that there is to know, also when it fails. What it writes is not shown.
+    pub(crate) fn output(mut self) -> Result<Output, Stop> {
+        let line = self.line();
+        let output = self.process.stdin(Stdio::null()).output();
+        output.map_err(|error| Stop::Failed(format!("`{line}`: {error}")))
     }
 
     /// Whether it can be run and ends well; nothing is shown.

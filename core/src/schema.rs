@@ -1,6 +1,10 @@
 //! The words of the format, in one place: the loader reads by these tables, and the published JSON Schema
 //! is generated from them and checked against the loader.
 
+use crate::bucketing::Hash;
+use crate::resolution::Reason;
+use crate::value::ValueType;
+
 /// The format that this crate reads.
 pub const FORMAT: u64 = 1;
 
@@ -76,11 +80,37 @@ pub const CONDITION_KINDS: [&str; 9] = [
     "always",
 ];
 
+/// Members of a condition on another flag.
+pub const PREREQUISITE_MEMBERS: [&str; 4] = ["flag", "is", "enabled", "value"];
+
+/// Members of a condition on a list of ids.
+pub const HASHED_IDS_MEMBERS: [&str; 3] = ["hashedIds", "salt", "unit"];
+
+/// Members that may stand beside an operator and change its reading.
+pub const MODIFIERS: [&str; 3] = ["ignoreCase", "loose", "epoch"];
+
 /// Members of the operand of `inHashed`.
 pub const HASHED_MEMBERS: [&str; 6] = ["hash", "digests", "prefix", "suffix", "first", "last"];
 
 /// The hashes that `inHashed` knows.
 pub const HASHED_HASHES: [&str; 2] = ["md5", "sha256"];
+
+/// What `type` of a flag may be.
+pub const VALUE_TYPES: [ValueType; 5] = ValueType::ALL;
+
+/// What `hasType` may ask for.
+pub const ATTRIBUTE_TYPES: [&str; 5] = crate::condition::TYPE_NAMES;
+
+/// What `reason` of a rule may be.
+pub const RULE_REASONS: [Reason; 4] = [
+    Reason::Static,
+    Reason::Default,
+    Reason::TargetingMatch,
+    Reason::Split,
+];
+
+/// The hashes that are named without more.
+pub const NATIVE_HASHES: [(&str, Hash); 3] = Hash::NATIVE;
 
 /// What `missingUnit` of a rule may be; `missing` of a position condition says `false` for `skip`.
 pub const MISSING_UNIT: [&str; 3] = ["skip", "zero", "error"];

@@ -133,7 +133,7 @@ impl<'d> Loader<'d> {
     }
 
     fn prerequisite(&mut self, json: Json<'d>, key: Json<'d>, scope: Scope) -> Load<'d, ()> {
-        let [_, is, enabled, value] = fields(json, &["flag", "is", "enabled", "value"])?;
+        let [_, is, enabled, value] = fields(json, &schema::PREREQUISITE_MEMBERS)?;
         let name = text(key)?;
         let flag = self
             .tables
@@ -285,7 +285,7 @@ impl<'d> Loader<'d> {
     }
 
     fn hashed_ids(&mut self, json: Json<'d>, list: Json<'d>) -> Load<'d, ()> {
-        let [_, own_salt, unit] = fields(json, &["hashedIds", "salt", "unit"])?;
+        let [_, own_salt, unit] = fields(json, &schema::HASHED_IDS_MEMBERS)?;
         let own_salt = own_salt.ok_or_else(|| issue(json, &["member `salt` is missing"]))?;
         let own_salt = salt(own_salt)?;
         let unit = match unit {

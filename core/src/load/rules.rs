@@ -224,7 +224,7 @@ impl<'d> Loader<'d> {
             });
         }
         let reason = match reason {
-            Some(reason) => one_of(reason, &REASON_NAMES, &REASONS)?,
+            Some(reason) => one_of(reason, &REASON_NAMES, &schema::RULE_REASONS)?,
             None if draws => Reason::Split,
             None => Reason::TargetingMatch,
         };
@@ -481,20 +481,10 @@ impl<'d> Loader<'d> {
 pub(super) const MISSING: [MissingUnit; 3] =
     [MissingUnit::Skip, MissingUnit::Zero, MissingUnit::Error];
 
-const REASONS: [Reason; 4] = [
-    Reason::Static,
-    Reason::Default,
-    Reason::TargetingMatch,
-    Reason::Split,
-];
-
-/// What `reason` of a rule may be.
-pub(crate) const REASON_NAMES: [&str; 4] = [
-    Reason::Static.as_str(),
-    Reason::Default.as_str(),
-    Reason::TargetingMatch.as_str(),
-    Reason::Split.as_str(),
-];
+const REASON_NAMES: [&str; 4] = {
+    let [a, b, c, d] = schema::RULE_REASONS;
+    [a.as_str(), b.as_str(), c.as_str(), d.as_str()]
+};
 
 /// The meaning of a word out of a fixed list.
 pub(super) fn one_of<'d, T: Copy, const N: usize>(

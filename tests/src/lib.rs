@@ -1,3 +1,6 @@
 //! Test support.
 
 pub mod conformance;
+pub mod heap;
+pub mod random;
+pub mod statistics;

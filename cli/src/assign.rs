@@ -8,6 +8,7 @@ mod pipeline;
 mod progress;
 mod rows;
 mod tally;
+mod units;
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -28,6 +29,7 @@ use self::pipeline::{Reading, Sizes, Stopped};
 use self::progress::{Progress, rate};
 use self::rows::{Cells, Columns, CsvRows, TARGETING_KEY};
 use self::tally::Tally;
+pub(crate) use self::units::UnitArgs;
 use crate::failure::{Failure, Result, exit, warning};
 use crate::source::{Document, ImportArgs, display_name, is_stdin};
 use crate::style::{STRONG, count};
@@ -263,7 +265,7 @@ impl Args {
                 } else {
                     Cells::Text
                 };
-                Columns::from_header(&header, self.unit_column.as_deref(), cells, set)?
+                Columns::from_header(&header, self.unit_column.as_deref(), cells, &[set])?
             }
         };
         chunks.put_back(&mut chunk, taken);

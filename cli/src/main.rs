@@ -5,6 +5,7 @@ mod assign;
 mod clock;
 mod completions;
 mod context;
+mod diff;
 mod evaluate;
 mod explain;
 mod failure;
@@ -44,6 +45,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Assign(Box<assign::Args>),
+    Diff(diff::Args),
     Import(import::Args),
     Position(position::Args),
     HashIds(hash_ids::Args),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Assign(args) => assign::run(&args),
+        Command::Diff(args) => diff::run(args),
         Command::Import(args) => import::run(args),
         Command::Position(args) => position::run(args),
         Command::HashIds(args) => hash_ids::run(&args),

@@ -17,7 +17,7 @@ pub(super) struct Columns {
     count: usize,
     unit: usize,
     unit_name: String,
-    /// The columns that the flag set reads.
+    /// The columns that the flag sets read.
     attributes: Vec<(usize, String, Cells)>,
 }
 
@@ -31,13 +31,13 @@ pub(super) enum Cells {
 }
 
 impl Columns {
-    /// The columns that a header names. Without `unit_column` the unit stands in the column `targetingKey`, or
+    /// The columns that a header names, as far as `sets` read them. Without `unit_column` the unit stands in the column `targetingKey`, or
     /// else in the first.
     pub(super) fn from_header(
         header: &[Cow<'_, str>],
         unit_column: Option<&str>,
         cells: Cells,
-        set: &FlagSet,
+        sets: &[&FlagSet],
     ) -> Result<Self> {
         for (at, name) in header.iter().enumerate() {
             if header.iter().take(at).any(|other| other == name) {
@@ -55,7 +55,11 @@ impl Columns {
                     .help(format!("its columns are `{known}`"))
             })?,
         };
-        let is_read = |column: &str| set.attributes().any(|read| attribute_of(read) == column);
+        let reads = |set: &&FlagSet, column: &str| {
+            let mut attributes = set.attributes();
+            attributes.any(|read| attribute_of(read) == column)
+        };
+        let is_read = |column: &str| sets.iter().any(|set| reads(set, column));
         let attributes = header
             .iter()
             .enumerate()

@@ -47,7 +47,7 @@ fn flag_set() -> FlagSet {
 fn read_csv(text: &str, unit_column: Option<&str>, cells: Cells) -> Vec<String> {
     let mut rows = CsvRows::new();
     let (header, len) = rows.header(text.as_bytes()).unwrap();
-    let columns = Columns::from_header(&header, unit_column, cells, &flag_set()).unwrap();
+    let columns = Columns::from_header(&header, unit_column, cells, &[&flag_set()]).unwrap();
     let mut seen = Seen::default();
     CsvRows::new()
         .read(&text.as_bytes()[len..], &columns, &mut seen)
@@ -165,7 +165,7 @@ fn bad_rows_say_what_is_wrong_and_spare_the_others() {
 fn text_that_is_not_utf8_is_bad_where_it_is_read() {
     let mut rows = CsvRows::new();
     let (header, _) = rows.header(b"id,country,other\n").unwrap();
-    let columns = Columns::from_header(&header, None, Cells::Text, &flag_set()).unwrap();
+    let columns = Columns::from_header(&header, None, Cells::Text, &[&flag_set()]).unwrap();
     let mut seen = Seen::default();
     // The two halves of a character in two cells are none.
     CsvRows::new()
@@ -184,7 +184,7 @@ fn headers_that_cannot_be_meant_are_refused() {
     let set = flag_set();
     let refused = |header: &[&str], unit: Option<&str>| {
         let header: Vec<_> = header.iter().map(|name| Cow::Borrowed(*name)).collect();
-        Columns::from_header(&header, unit, Cells::Text, &set).is_err()
+        Columns::from_header(&header, unit, Cells::Text, &[&set]).is_err()
     };
     assert!(refused(&["id", "x", "x"], None));
     assert!(refused(&["id", "x"], Some("y")));

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::hash::same;
 use crate::json::{Document, Json, Kind, SyntaxError};
 use crate::limits;
 use crate::number::Number;
@@ -215,7 +216,7 @@ pub(crate) fn lookup<'v, 'a>(
     values
         .iter()
         .rev()
-        .find(|(key, _)| key.as_bytes() == name)
+        .find(|(key, _)| same(key.as_bytes(), name))
         .map(|(_, value)| value)
 }
 

@@ -59,18 +59,18 @@ pub fn xxh64_salted(salt: &[u8], unit: &[u8], seed: u64) -> u64 {
     state.finish(spare, length % 8)
 }
 
-/// A salt made ready: what of [`xxh64_salted`] depends on the salt alone, for texts of less than 32 bytes in
-/// all. There each word is mixed in by itself, and the part of the mixing that does not see the state
-/// can be done when the salt is known.
+/// A salt made ready for [`xxh64_salted`]: its whole words, and the bytes after them beside the separator,
+/// are read when the salt is known. What of the unit does not share a word with them is read in place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prefix {
-    /// The mixed words that salt and separator fill.
-    rounds: [u64; 3],
+    /// The words that salt and separator fill.
+    words: [u64; 3],
     /// The bytes of salt and separator after those.
     carry: u64,
     /// How many bits `carry` has: 0 to 56, in eights.
     bits: u8,
-    words: u8,
+    /// How many of `words` there are.
+    filled: u8,
     /// Bytes of salt and separator; [`Prefix::LONG`] when there are 32 or more.
     length: u8,
 }
@@ -80,10 +80,10 @@ impl Prefix {
 
     pub(crate) fn new(salt: &[u8]) -> Self {
         let mut prefix = Self {
-            rounds: [0; 3],
+            words: [0; 3],
             carry: 0,
             bits: 0,
-            words: 0,
+            filled: 0,
             length: Self::LONG,
         };
         if salt.len() + 1 >= usize::from(Self::LONG) {
@@ -94,10 +94,10 @@ impl Prefix {
             prefix.carry |= u64::from(*byte) << prefix.bits;
             prefix.bits += 8;
             if prefix.bits == 64 {
-                if let Some(slot) = prefix.rounds.get_mut(usize::from(prefix.words)) {
-                    *slot = round(0, prefix.carry);
+                if let Some(slot) = prefix.words.get_mut(usize::from(prefix.filled)) {
+                    *slot = prefix.carry;
                 }
-                prefix.words += 1;
+                prefix.filled += 1;
                 prefix.carry = 0;
                 prefix.bits = 0;
             }
@@ -105,34 +105,91 @@ impl Prefix {
         prefix
     }
 
-    /// XXH64 of salt, separator and unit; none when they are 32 bytes or more together.
+    /// XXH64 of salt, separator and unit; none for a salt of 31 bytes or more.
     #[inline]
     pub(crate) fn xxh64(&self, unit: &[u8], seed: u64) -> Option<u64> {
-        let length = usize::from(self.length) + unit.len();
-        if length >= 32 {
+        if self.length == Self::LONG {
             return None;
         }
-        let mut state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
-        for round in self.rounds.iter().take(usize::from(self.words)) {
-            state.mix(*round);
+        let length = usize::from(self.length) + unit.len();
+        let start = match unit.first_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => tail(unit),
+        };
+        // The word that salt and unit share; what does not fit is shifted out.
+        let head = self.carry | start << (self.bits & 63);
+        let words = self.words.iter().take(usize::from(self.filled));
+        let Some(rest) = unit.get(8 - usize::from(self.bits / 8)..) else {
+            let mut state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
+            words.for_each(|word| state.word(*word));
+            return Some(state.finish(head, length % 8));
+        };
+        let (mut chunks, _) = rest.as_chunks::<8>();
+        let mut state;
+        if length < 32 {
+            state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
+            words.for_each(|word| state.word(*word));
+            state.word(head);
+        } else {
+            let [a, b, c] = self.words;
+            let word = |at: usize| chunks.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+            let stripe = match self.filled {
+                0 => [head, word(0), word(1), word(2)],
+                1 => [a, head, word(0), word(1)],
+                2 => [a, b, head, word(0)],
+                _ => [a, b, c, head],
+            };
+            let mut lanes = Lanes::new(seed);
+            lanes.stripe(stripe);
+            chunks = chunks
+                .get(3 - usize::from(self.filled)..)
+                .unwrap_or_default();
+            while let Some((stripe, after)) = chunks.split_first_chunk::<4>() {
+                lanes.stripe(stripe.map(u64::from_le_bytes));
+                chunks = after;
+            }
+            state = lanes.merge(length);
         }
-        let bits = u32::from(self.bits) & 63;
-        // What is left of a word above `64 - bits`; two shifts, because that may be 64.
-        let above = |word: u64| word >> 1 >> (63 - bits);
-        let mut carry = self.carry;
-        let (words, _) = unit.as_chunks::<8>();
-        for word in words {
-            let word = u64::from_le_bytes(*word);
-            state.word(carry | word << bits);
-            carry = above(word);
+        for word in chunks {
+            state.word(u64::from_le_bytes(*word));
         }
-        let last = tail(unit);
-        let mut rest = carry | last << bits;
-        if bits as usize + unit.len() % 8 * 8 >= 64 {
-            state.word(rest);
-            rest = above(last);
+        Some(state.finish(tail(rest), length % 8))
+    }
+}
+
+/// The four running states that take whole stripes of 32 bytes.
+struct Lanes([u64; 4]);
+
+impl Lanes {
+    #[inline]
+    fn new(seed: u64) -> Self {
+        Self([
+            seed.wrapping_add(P1).wrapping_add(P2),
+            seed.wrapping_add(P2),
+            seed,
+            seed.wrapping_sub(P1),
+        ])
+    }
+
+    #[inline]
+    fn stripe(&mut self, words: [u64; 4]) {
+        for (lane, word) in self.0.iter_mut().zip(words) {
+            *lane = round(*lane, word);
         }
-        Some(state.finish(rest, length % 8))
+    }
+
+    #[inline]
+    fn merge(self, length: usize) -> Xxh64 {
+        let [a, b, c, d] = self.0;
+        let mut state = a
+            .rotate_left(1)
+            .wrapping_add(b.rotate_left(7))
+            .wrapping_add(c.rotate_left(12))
+            .wrapping_add(d.rotate_left(18));
+        for lane in self.0 {
+            state = (state ^ round(0, lane)).wrapping_mul(P1).wrapping_add(P4);
+        }
+        Xxh64(state.wrapping_add(length as u64))
     }
 }
 
@@ -144,40 +201,21 @@ impl Xxh64 {
     /// number of words after those.
     #[inline]
     fn begin(length: usize, seed: u64, mut next: impl FnMut() -> u64) -> (Self, usize) {
-        let mut state = seed.wrapping_add(P5);
-        if length >= 32 {
-            let mut lanes = [
-                seed.wrapping_add(P1).wrapping_add(P2),
-                seed.wrapping_add(P2),
-                seed,
-                seed.wrapping_sub(P1),
-            ];
+        let state = if length >= 32 {
+            let mut lanes = Lanes::new(seed);
             for _ in 0..length / 32 {
-                for lane in &mut lanes {
-                    *lane = round(*lane, next());
-                }
+                lanes.stripe([next(), next(), next(), next()]);
             }
-            let [a, b, c, d] = lanes;
-            state = a
-                .rotate_left(1)
-                .wrapping_add(b.rotate_left(7))
-                .wrapping_add(c.rotate_left(12))
-                .wrapping_add(d.rotate_left(18));
-            for lane in lanes {
-                state = (state ^ round(0, lane)).wrapping_mul(P1).wrapping_add(P4);
-            }
-        }
-        (Self(state.wrapping_add(length as u64)), length % 32 / 8)
+            lanes.merge(length)
+        } else {
+            Self(seed.wrapping_add(P5).wrapping_add(length as u64))
+        };
+        (state, length % 32 / 8)
     }
 
     #[inline]
     fn word(&mut self, word: u64) {
-        self.mix(round(0, word));
-    }
-
-    #[inline]
-    fn mix(&mut self, round: u64) {
-        let mixed = (self.0 ^ round).rotate_left(27);
+        let mixed = (self.0 ^ round(0, word)).rotate_left(27);
         self.0 = mixed.wrapping_mul(P1).wrapping_add(P4);
     }
 
@@ -275,6 +313,34 @@ pub fn md5(parts: &[&[u8]]) -> [u8; 16] {
         *bytes = word.to_le_bytes();
     }
     digest
+}
+
+/// Whether two texts are equal. Names are short: comparing them by two words that may overlap costs less
+/// than calling the platform's function for it.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if a.len() <= 16 {
+        if let (Some(a0), Some(a1), Some(b0), Some(b1)) = (
+            a.first_chunk::<8>(),
+            a.last_chunk::<8>(),
+            b.first_chunk::<8>(),
+            b.last_chunk::<8>(),
+        ) {
+            return a0 == b0 && a1 == b1;
+        }
+        if let (Some(a0), Some(a1), Some(b0), Some(b1)) = (
+            a.first_chunk::<4>(),
+            a.last_chunk::<4>(),
+            b.first_chunk::<4>(),
+            b.last_chunk::<4>(),
+        ) {
+            return a0 == b0 && a1 == b1;
+        }
+    }
+    a == b
 }
 
 /// A hash of `bytes` under `seed` for tables in memory. Fast; not stable between versions of this

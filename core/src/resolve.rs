@@ -23,18 +23,34 @@ pub(crate) fn resolve<'a>(
     context: &'a EvaluationContext<'a>,
     now: UnixMillis,
 ) -> Resolution<'a> {
+    let found = match shortcut(set, flag, context) {
+        Ok(resolution) => return resolution,
+        Err(found) => found,
+    };
+    if found.reads_attributes {
+        let mut memory = [Slot::EMPTY; REMEMBERED];
+        Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
+    } else {
+        Evaluation::new(set, context, now, &mut [], NoTrace).rules(flag, found)
+    }
+}
+
+/// The resolution, for the flags that need no evaluation; else the flag.
+#[inline]
+fn shortcut<'a>(
+    set: &'a FlagSet,
+    flag: u32,
+    context: &'a EvaluationContext<'a>,
+) -> Result<Resolution<'a>, &'a Flag> {
     let Some(found) = set.tables.flags.get(flag as usize) else {
-        return Resolution::not_found(set, context);
+        return Ok(Resolution::not_found(set, context));
     };
     if found.rule_count == 0 || found.state != FlagState::Enabled {
-        return without_rules(set, context, flag, found);
+        return Ok(without_rules(set, context, flag, found));
     }
-    if let Some(draw) = set.tables.draws.get(found.plain_draw as usize) {
-        if let Some(resolution) = plain_draw(set, context, flag, found, draw) {
-            return resolution;
-        }
-    }
-    with_rules(set, context, flag, found, now)
+    let draw = set.tables.draws.get(found.plain_draw as usize);
+    draw.and_then(|draw| plain_draw(set, context, flag, found, draw))
+        .ok_or(found)
 }
 
 /// Resolves the flag that most experiments and rollouts are: one rule, which only draws, for the targeting
@@ -75,21 +91,6 @@ fn plain_draw<'a>(
     Some(resolution)
 }
 
-fn with_rules<'a>(
-    set: &'a FlagSet,
-    context: &'a EvaluationContext<'a>,
-    flag: u32,
-    found: &'a Flag,
-    now: UnixMillis,
-) -> Resolution<'a> {
-    if found.reads_attributes {
-        let mut memory = [Slot::EMPTY; REMEMBERED];
-        Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
-    } else {
-        Evaluation::new(set, context, now, &mut [], NoTrace).rules(flag, found)
-    }
-}
-
 /// Resolves a flag as [`resolve`] does, telling `trace` each step.
 pub(crate) fn resolve_traced<'a, T: Trace<'a>>(
     set: &'a FlagSet,
@@ -117,7 +118,9 @@ impl FlagSet {
         let mut memory = alloc::vec![Slot::EMPTY; slots];
         (0..self.tables.flags.len() as u32).filter_map(move |flag| {
             let handle = self.flag_at(flag)?;
-            let resolution = Evaluation::new(self, context, now, &mut memory, NoTrace).flag(flag);
+            let resolution = shortcut(self, flag, context).unwrap_or_else(|found| {
+                Evaluation::new(self, context, now, &mut memory, NoTrace).rules(flag, found)
+            });
             Some((handle, resolution))
         })
     }

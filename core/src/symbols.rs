@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::hash::key_hash;
+use crate::hash::{key_hash, same};
 
 /// The number of an interned text.
 pub(crate) type Symbol = u32;
@@ -81,7 +81,7 @@ impl Symbols {
             }
             if slot & !low == tag {
                 let symbol = (slot & low).wrapping_sub(1);
-                if self.bytes(symbol) == text {
+                if same(self.bytes(symbol), text) {
                     return Some(symbol);
                 }
             }

@@ -212,23 +212,31 @@ fn key_hash_spreads_similar_keys() {
 
 #[test]
 fn a_salt_made_ready_hashes_as_the_joined_text() {
-    let text: Vec<u8> = (0u8..80).map(|byte| byte.wrapping_mul(37)).collect();
+    let text: Vec<u8> = (0u8..=200).map(|byte| byte.wrapping_mul(37)).collect();
     for salt in 0..40 {
         let salt = &text[..salt];
         let prefix = Prefix::new(salt);
-        for unit in 0..40 {
+        for unit in 0..120 {
             let unit = &text[40..40 + unit];
             for seed in [0, 42] {
-                let want =
-                    (salt.len() + 1 + unit.len() < 32).then(|| xxh64_salted(salt, unit, seed));
-                assert_eq!(
-                    prefix.xxh64(unit, seed),
-                    want,
-                    "{} + {}",
-                    salt.len(),
-                    unit.len()
-                );
+                let want = (salt.len() < 31).then(|| xxh64_salted(salt, unit, seed));
+                let got = prefix.xxh64(unit, seed);
+                assert_eq!(got, want, "{} + {}", salt.len(), unit.len());
             }
+        }
+    }
+}
+
+#[test]
+fn texts_are_the_same_when_every_byte_is() {
+    for length in 0..40 {
+        let text: Vec<u8> = (0..length).collect();
+        assert!(same(&text, &text.clone()));
+        assert!(!same(&text, &[&text[..], &[0]].concat()));
+        for at in 0..text.len() {
+            let mut other = text.clone();
+            other[at] ^= 0x40;
+            assert!(!same(&text, &other), "{length}, {at}");
         }
     }
 }

@@ -143,12 +143,19 @@ def read_range(node, limit):
 
 # Conditions
 
-def compile_condition(node, home, level=1):
+def compile_tree(node, home):
+    """The function call -> bool of the condition of a rule or segment."""
+    before = home.conditions
+    test = compile_condition(node, home, 1)
+    if home.conditions - before > MAX_CONDITIONS:
+        node.fail("over %d conditions" % MAX_CONDITIONS)
+    return test
+
+
+def compile_condition(node, home, level):
     """The function call -> bool."""
     operators.check_level(node, level)
     home.conditions += 1
-    if home.conditions > MAX_CONDITIONS:
-        node.fail("over %d conditions" % MAX_CONDITIONS)
     if not node.is_object():
         node.fail("must be an object")
     present = {name for name, _ in node.value}

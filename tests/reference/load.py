@@ -1,7 +1,7 @@
 """From a document to a flag set: docs/flag-set.md, sections 1 to 8 and 10, every check."""
 
 from . import operators
-from .conditions import (Home, TARGETING_KEY, compile_condition, need_two_lanes, read_hash,
+from .conditions import (Home, MAX_CONDITIONS, TARGETING_KEY, compile_tree, need_two_lanes, read_hash,
                          read_per_cent, read_range, read_unit)
 from .document import Node, Problem, parse
 from .hashes import Hash, arm_ranges
@@ -186,7 +186,7 @@ def _holdout(key, node, flag_set):
 
 def _segment(_key, node, flag_set):
     home = Home(TARGETING_KEY, flag_set.hash, flag_set.patterns)
-    return Segment(compile_condition(node, home), home)
+    return Segment(compile_tree(node, home), home)
 
 
 # Flags
@@ -228,6 +228,8 @@ def _flag(key, node, flag_set):
                     rule_node.fail("a second rule that draws without salt, experiment and id")
                 unnamed = True
             flag.rules.append(rule)
+    if flag.home.conditions > MAX_CONDITIONS:
+        node.fail("over %d conditions" % MAX_CONDITIONS)
     return flag
 
 
@@ -272,7 +274,7 @@ def _rule(node, flag, flag_set):
     rule.unit = _unit(members, flag.home.unit)
     rule.hash = _hash(members, flag.home.hash)
     if "if" in members:
-        rule.test = compile_condition(members["if"], flag.home)
+        rule.test = compile_tree(members["if"], flag.home)
     if "from" in members:
         rule.start = operators.read_time_operand(members["from"])
     if "until" in members:
@@ -432,10 +434,10 @@ def _weigh(home, sound, flag_set):
             reached += conditions
         if use.check:
             use.check(flag_set.flags[use.name])
-        if depth > MAX_DEPTH_OF_USES:
-            use.node.fail("over %d levels of segments and prerequisites" % MAX_DEPTH_OF_USES)
-        if reached > MAX_REACHED_CONDITIONS:
-            use.node.fail("over %d conditions to reach" % MAX_REACHED_CONDITIONS)
+    if depth > MAX_DEPTH_OF_USES:
+        home.uses[0].node.fail("over %d levels of segments and prerequisites" % MAX_DEPTH_OF_USES)
+    if reached > MAX_REACHED_CONDITIONS:
+        home.uses[0].node.fail("over %d conditions to reach" % MAX_REACHED_CONDITIONS)
     return depth, reached
 
 

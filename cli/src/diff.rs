@@ -3,6 +3,7 @@
 mod json;
 mod text;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -100,11 +101,10 @@ pub(crate) fn run(args: Args) -> Result {
             None => None,
         },
     };
-    let mut out = anstream::stdout().lock();
     if args.json {
-        write_line(&mut out, &json::differences(&differences))?;
+        write_line(&mut io::stdout().lock(), &json::differences(&differences))?;
     } else {
-        text::write(&mut out, &differences)?;
+        text::write(&mut anstream::stdout().lock(), &differences)?;
     }
     let found = match args.fail_on_move {
         true => !differences.phase_breaks.is_empty(),

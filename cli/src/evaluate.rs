@@ -1,6 +1,6 @@
 //! `evaluate`: what flags answer.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bucketry_core::{FlagSet, Reason, Resolution, UnixMillis};
@@ -51,12 +51,12 @@ pub(crate) fn run(args: Args) -> Result {
         }
         failed
     } else {
-        let mut out = BufWriter::new(io::stdout().lock());
+        // Not buffered further: who feeds contexts one by one gets answers one by one.
+        let mut out = io::stdout().lock();
         let mut failed = false;
         for context in contexts {
             failed |= write_lines(&mut out, &selected.set, &keys, &context?, now)?;
         }
-        out.flush()?;
         failed
     };
     Ok(ExitCode::from(if failed { exit::FOUND } else { exit::OK }))

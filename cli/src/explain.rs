@@ -1,10 +1,12 @@
 //! `explain`: why flags answer what they answer.
 
 mod bar;
+mod draw;
 mod json;
+mod mark;
 mod text;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bucketry_core::{Explanation, Reason};
@@ -54,7 +56,6 @@ pub(crate) fn run(args: Args) -> Result {
         ));
         keys = vec![SHOWCASE];
     }
-    let mut out = anstream::stdout().lock();
     let mut failed = false;
     let mut first = true;
     for context in args.contexts.contexts(&selected)? {
@@ -70,8 +71,9 @@ pub(crate) fn run(args: Args) -> Result {
                 revision: set.revision(),
             };
             if args.json {
-                write_line(&mut out, &json::line(&asked))?;
+                write_line(&mut io::stdout().lock(), &json::line(&asked))?;
             } else {
+                let mut out = anstream::stdout().lock();
                 if !first {
                     writeln!(out)?;
                 }

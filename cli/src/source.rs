@@ -129,13 +129,15 @@ impl Selection {
                 flags.insert(0, name);
                 return import.example(flags);
             }
+            let failure = Failure::new(format!("there is no file `{name}`"));
+            if file.components().count() > 1 || file.extension().is_some() {
+                return Err(failure);
+            }
             let known: Vec<&str> = example.flag_keys().collect();
-            return Err(
-                Failure::new(format!("there is no file `{name}`")).help(format!(
-                    "the first argument is the flag set, unless it is a flag of the example: {}",
-                    known.join(", ")
-                )),
-            );
+            return Err(failure.help(format!(
+                "the first argument is the flag set, unless it is a flag of the example: {}",
+                known.join(", ")
+            )));
         }
         let document = Document::read(&file)?;
         let set = import.flag_set(&document)?;

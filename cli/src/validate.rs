@@ -71,8 +71,7 @@ const WARNING: &str = "warning";
 
 pub(crate) fn run(args: Args) -> Result {
     let mut worst = exit::OK;
-    let mut out = anstream::stdout().lock();
-    let boxed = io::stdout().is_terminal();
+    let is_terminal = io::stdout().is_terminal();
     for file in &args.files {
         let document = match Document::read(file) {
             Ok(document) => document,
@@ -87,16 +86,17 @@ pub(crate) fn run(args: Args) -> Result {
             worst = worst.max(exit::FOUND);
         }
         if args.json {
-            write_line(&mut out, &findings)?;
-        } else {
-            for problem in &findings.problems {
-                match boxed {
-                    true => write_excerpt(&mut out, &findings.file, problem)?,
-                    false => write_plain(&mut out, &findings.file, problem)?,
-                }
-            }
-            write_summary(&mut out, &findings)?;
+            write_line(&mut io::stdout().lock(), &findings)?;
+            continue;
         }
+        let mut out = anstream::stdout().lock();
+        for problem in &findings.problems {
+            match is_terminal {
+                true => write_excerpt(&mut out, &findings.file, problem)?,
+                false => write_plain(&mut out, &findings.file, problem)?,
+            }
+        }
+        write_summary(&mut out, &findings)?;
     }
     Ok(ExitCode::from(worst))
 }
@@ -119,7 +119,7 @@ fn examine(document: &Document, strict: bool) -> Findings {
         .map(|each| each.pointer.as_str())
         .collect();
     let places = locate(text, &pointers);
-    let problems: Vec<Problem> = diagnostics
+    let mut problems: Vec<Problem> = diagnostics
         .iter()
         .zip(places)
         .map(|(diagnostic, place)| Problem {
@@ -135,6 +135,8 @@ fn examine(document: &Document, strict: bool) -> Findings {
             place: Some(place),
         })
         .collect();
+    // As one goes through the file, whatever order they were found in.
+    problems.sort_by_key(|problem| (problem.line, problem.column));
     let counts = |each: &Problem| strict || each.severity == ERROR;
     Findings {
         file: document.name.clone(),
@@ -249,4 +251,35 @@ fn write_summary(out: &mut impl Write, findings: &Findings) -> Result<()> {
     let (file, parts) = (&findings.file, parts.join(", "));
     writeln!(out, "{file}: {style}{word}{style:#} {DIM}({parts}){DIM:#}")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_sees_the_line_and_what_in_it_is_meant() {
+        let document = Document {
+            name: "flags.json".into(),
+            bytes: b"{\"format\":1,\"flags\":{\"f\":{\"type\":\"boolean\",\n\t\"default\": \"maybe\"}}}".into(),
+        };
+        let findings = examine(&document, false);
+        let mut shown = Vec::new();
+        for problem in &findings.problems {
+            write_excerpt(&mut shown, &findings.file, problem).unwrap();
+        }
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(
+            anstream::adapter::strip_str(&shown).to_string(),
+            r#"error: the flag has no variant `maybe`
+ --> flags.json:2:2
+  |
+2 |  "default": "maybe"}}}
+  |  ^^^^^^^^^^^^^^^^^^
+  = at /flags/f/default
+  = flag `f` answers PARSE_ERROR
+
+"#
+        );
+    }
 }

@@ -2,30 +2,21 @@
 
 use std::fmt;
 
-use crate::style::{BAD, DIM, GOOD};
+use anstyle::Style;
+
+use crate::style::DIM;
 
 /// Characters between the brackets.
-const WIDTH: usize = 40;
+const WIDTH: u32 = 40;
 
 /// `[####|###......]`: `#` where ranges are, `|` where the unit is.
 pub(super) struct Bar<'a> {
     pub(super) ranges: &'a [(u64, u64)],
     /// None draws the ranges only.
     pub(super) position: Option<u64>,
+    /// How to show the position.
+    pub(super) marker: Style,
     pub(super) modulus: u64,
-}
-
-impl Bar<'_> {
-    /// Whether the position is in one of the ranges.
-    pub(super) fn is_inside(&self) -> bool {
-        self.position.is_some_and(|at| contains(self.ranges, at))
-    }
-
-    /// The positions that the character `cell` stands for: from, and up to but not including.
-    fn positions(&self, cell: usize) -> (u128, u128) {
-        let bound = |cell: usize| cell as u128 * u128::from(self.modulus) / WIDTH as u128;
-        (bound(cell), bound(cell + 1))
-    }
 }
 
 /// Whether one of `ranges` holds `position`.
@@ -38,20 +29,20 @@ pub(super) fn contains(ranges: &[(u64, u64)], position: u64) -> bool {
 impl fmt::Display for Bar<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{DIM}[{DIM:#}")?;
-        let marker = if self.is_inside() { GOOD } else { BAD };
-        for cell in 0..WIDTH {
-            let (from, to) = self.positions(cell);
-            let here = self.position.map(u128::from);
-            // The last cell also takes a modulus smaller than the bar.
-            if here.is_some_and(|here| from <= here && here < to) {
+        let marker = self.marker;
+        let (width, modulus) = (u128::from(WIDTH), u128::from(self.modulus.max(1)));
+        let here = self.position.map(|at| u128::from(at) * width / modulus);
+        for cell in 0..width {
+            if here == Some(cell) {
                 write!(f, "{marker}|{marker:#}")?;
                 continue;
             }
-            // Any overlap shows: a range of one position is still seen.
-            let covered = self
-                .ranges
-                .iter()
-                .any(|&(start, end)| u128::from(start) < to && from < u128::from(end));
+            // Compared without division, so that any overlap shows: a range of one position is still seen, and
+            // a modulus may be smaller than the bar.
+            let covered = self.ranges.iter().any(|&(from, to)| {
+                u128::from(from) * width < (cell + 1) * modulus
+                    && cell * modulus < u128::from(to) * width
+            });
             if covered {
                 f.write_str("#")?;
             } else {
@@ -70,6 +61,7 @@ mod tests {
         let bar = Bar {
             ranges,
             position,
+            marker: Style::new(),
             modulus,
         };
         anstream::adapter::strip_str(&bar.to_string()).to_string()
@@ -105,6 +97,13 @@ mod tests {
                 Some(0),
                 two32,
                 "[|......................................#]",
+            ),
+            // A modulus smaller than the bar.
+            (
+                &[(0, 5)],
+                Some(9),
+                10,
+                "[####################................|...]",
             ),
             (
                 &[],

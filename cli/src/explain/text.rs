@@ -3,36 +3,19 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use anstyle::Style;
 use bucketry_core::{
-    ConditionExplanation, DrawExplanation, Explanation, NATIVE_MODULUS, Outcome,
-    PositionExplanation, Reason, RuleExplanation, RuleOutcome, Sticky,
+    ConditionExplanation, Explanation, Outcome, Reason, RuleExplanation, RuleOutcome, Sticky,
 };
 
-use super::Asked;
-use super::bar::{Bar, contains};
-use crate::style::{BAD, DIM, GOOD, PLAIN, STRONG, WARN, percent, printable};
+use super::bar::contains;
+use super::mark::{NO, NOT_REACHED, YES};
+use super::{Asked, draw};
+use crate::style::{BAD, DIM, GOOD, PLAIN, STRONG, WARN, printable};
 
 /// Most characters of a condition, and of an attribute's value, that are shown.
 const SHOWN: usize = 100;
-/// Most variants of a split that are drawn; the one that was hit always is.
-const SHOWN_ARMS: usize = 10;
 /// Column of what conditions saw, unless a longer condition stands before.
 const SEEN_COLUMN: usize = 56;
-
-const YES: Mark = Mark(GOOD, "✓");
-const NO: Mark = Mark(BAD, "✗");
-const NOT_REACHED: Mark = Mark(DIM, "·");
-
-#[derive(Clone, Copy)]
-struct Mark(Style, &'static str);
-
-impl std::fmt::Display for Mark {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self(style, sign) = self;
-        write!(f, "{style}{sign}{style:#}")
-    }
-}
 
 pub(super) fn write(out: &mut impl Write, asked: &Asked<'_>) -> io::Result<()> {
     let explanation = asked.explanation;
@@ -43,7 +26,9 @@ pub(super) fn write(out: &mut impl Write, asked: &Asked<'_>) -> io::Result<()> {
         .map_or("no targeting key".into(), printable);
     let (at, revision) = (&asked.at, asked.revision);
     writeln!(out, "{DIM}{who} at {at}, revision {revision}{DIM:#}")?;
-    writeln!(out)?;
+    if !explanation.rules.is_empty() {
+        writeln!(out)?;
+    }
     let width = id_width(&explanation.rules);
     for (index, rule) in explanation.rules.iter().enumerate() {
         write_rule(out, index, rule, width)?;
@@ -98,13 +83,14 @@ fn write_rule(
         write_condition(out, condition, 3)?;
     }
     if let Some(layer) = &rule.layer {
-        write_position(out, "layer", layer, contains(&layer.ranges, layer.position))?;
+        let inside = contains(&layer.ranges, layer.position);
+        draw::write_position(out, "layer", layer, inside)?;
     }
     if let Some(draw) = &rule.draw {
-        write_draw(out, draw)?;
+        draw::write(out, draw)?;
     }
     for (holdout, held) in &rule.holdouts {
-        write_position(out, "holdout", holdout, !held)?;
+        draw::write_position(out, "holdout", holdout, !held)?;
     }
     Ok(())
 }
@@ -135,7 +121,7 @@ fn write_headline(
     };
     let number = index + 1;
     let id = id_of(rule);
-    let (name, fate) = match mark.1 == NOT_REACHED.1 {
+    let (name, fate) = match mark == NOT_REACHED {
         true => (DIM, DIM),
         false => (STRONG, PLAIN),
     };
@@ -208,9 +194,7 @@ fn write_condition(
     }
     writeln!(out)?;
     if let Some(position) = &condition.position {
-        let bar = bar(position);
-        let at = percent(position.position, position.modulus);
-        writeln!(out, "{:indent$}  {bar} {at} %", "")?;
+        draw::write_condition_position(out, position, indent + 2)?;
     }
     if let Some(prerequisite) = &condition.prerequisite
         && condition.result == Some(false)
@@ -249,158 +233,4 @@ fn shortened(text: &str) -> String {
         text.push('…');
     }
     text
-}
-
-fn bar(position: &PositionExplanation) -> Bar<'_> {
-    Bar {
-        ranges: &position.ranges,
-        position: Some(position.position),
-        modulus: position.modulus,
-    }
-}
-
-fn write_position(
-    out: &mut impl Write,
-    what: &str,
-    position: &PositionExplanation,
-    good: bool,
-) -> io::Result<()> {
-    let mark = if good { YES } else { NO };
-    let at = percent(position.position, position.modulus);
-    let ranges = shares(&position.ranges, position.modulus);
-    let inside = match contains(&position.ranges, position.position) {
-        true => "in",
-        false => "not in",
-    };
-    let name = printable(&position.name);
-    let bar = bar(position);
-    writeln!(
-        out,
-        "     {mark} {:<10}{bar} {at:>6} %  {DIM}{inside} {ranges} of {name}{DIM:#}",
-        what
-    )
-}
-
-/// Ranges in per cent; the first few of many.
-fn shares(ranges: &[(u64, u64)], modulus: u64) -> String {
-    let share =
-        |&(from, to): &(u64, u64)| format!("{}..{} %", bound(from, modulus), bound(to, modulus));
-    let shown: Vec<String> = ranges.iter().take(3).map(share).collect();
-    let rest = match ranges.len().saturating_sub(3) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
-    shown.join(", ") + &rest
-}
-
-fn write_draw(out: &mut impl Write, draw: &DrawExplanation) -> io::Result<()> {
-    let (arm, enrol) = (draw.position.arm, draw.position.enrol);
-    let modulus = draw.hash.modulus();
-    if let Some(cut) = draw.enrol_cut {
-        let ranges = [(0, cut)];
-        let bar = Bar {
-            ranges: &ranges,
-            position: Some(enrol),
-            modulus: NATIVE_MODULUS,
-        };
-        let mark = if bar.is_inside() { YES } else { NO };
-        let at = percent(enrol, NATIVE_MODULUS);
-        let inside = if bar.is_inside() {
-            "below"
-        } else {
-            "not below"
-        };
-        let share = bound(cut, NATIVE_MODULUS);
-        writeln!(
-            out,
-            "     {mark} {:<10}{bar} {at:>6} %  {DIM}{inside} {share} %{DIM:#}",
-            "rollout"
-        )?;
-        if !bar.is_inside() {
-            return write_unit(out, draw);
-        }
-    }
-    let mut variants: Vec<(&str, Vec<(u64, u64)>)> = Vec::new();
-    for (variant, from, to) in &draw.arms {
-        match variants.iter_mut().find(|(name, _)| name == variant) {
-            Some((_, ranges)) => ranges.push((*from, *to)),
-            None => variants.push((variant, vec![(*from, *to)])),
-        }
-    }
-    let mut omitted = 0;
-    for (index, (variant, ranges)) in variants.iter().enumerate() {
-        let hit = contains(ranges, arm);
-        if index >= SHOWN_ARMS && !hit {
-            omitted += 1;
-            continue;
-        }
-        let bar = Bar {
-            ranges,
-            position: hit.then_some(arm),
-            modulus,
-        };
-        let (mark, label) = match (hit, index) {
-            (true, 0) => (YES.to_string(), "split"),
-            (true, _) => (YES.to_string(), ""),
-            (false, 0) => (" ".into(), "split"),
-            (false, _) => (" ".into(), ""),
-        };
-        let at = if hit {
-            percent(arm, modulus) + " %"
-        } else {
-            String::new()
-        };
-        let style = if hit { GOOD } else { PLAIN };
-        let (variant, shares) = (printable(variant), shares(ranges, modulus));
-        writeln!(
-            out,
-            "     {mark} {label:<10}{bar} {at:>8}  {style}{variant}{style:#} {DIM}{shares}{DIM:#}"
-        )?;
-    }
-    if omitted > 0 {
-        writeln!(out, "       {DIM}and {omitted} variants more{DIM:#}")?;
-    }
-    let in_gap = !draw.arms.is_empty() && !variants.iter().any(|(_, ranges)| contains(ranges, arm));
-    if in_gap {
-        let bar = Bar {
-            ranges: &[],
-            position: Some(arm),
-            modulus,
-        };
-        let at = percent(arm, modulus);
-        writeln!(
-            out,
-            "     {NO} {:<10}{bar} {at:>6} %  {DIM}in no arm{DIM:#}",
-            ""
-        )?;
-    }
-    write_unit(out, draw)
-}
-
-/// A bound of a range in per cent, to the nearest ten-thousandth, which is how a rollout is written: a bound
-/// itself is a whole number of positions, rounded down.
-fn bound(at: u64, modulus: u64) -> String {
-    let whole = u128::from(modulus.max(1));
-    let millionths = (u128::from(at) * 1_000_000 + whole / 2) / whole;
-    let digits = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
-    digits.trim_end_matches('0').trim_end_matches('.').into()
-}
-
-/// What was hashed, and what came of it.
-fn write_unit(out: &mut impl Write, draw: &DrawExplanation) -> io::Result<()> {
-    let hash = draw.hash.name();
-    let salt = printable(&draw.salt);
-    let arm = draw.position.arm;
-    write!(out, "       {DIM}{hash} of salt \"{salt}\" and ")?;
-    match (&draw.unit_type, &draw.unit) {
-        (Some(unit_type), Some(unit)) => {
-            let (unit_type, unit) = (printable(unit_type), printable(unit));
-            write!(out, "{unit_type} \"{unit}\": arm {arm}")?;
-        }
-        _ => write!(out, "no unit: arm {arm}")?,
-    }
-    if draw.hash.has_two_lanes() {
-        write!(out, ", enrol {}", draw.position.enrol)?;
-    }
-    writeln!(out, " of {}{DIM:#}", draw.hash.modulus())
 }

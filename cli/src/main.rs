@@ -15,6 +15,7 @@ mod lines;
 mod locate;
 mod output;
 mod position;
+mod schema;
 mod source;
 mod style;
 mod table;
@@ -47,6 +48,7 @@ enum Command {
     Assign(Box<assign::Args>),
     Diff(diff::Args),
     Import(import::Args),
+    Schema(schema::Args),
     Position(position::Args),
     HashIds(hash_ids::Args),
     Completions(completions::Args),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Assign(args) => assign::run(&args),
         Command::Diff(args) => diff::run(args),
         Command::Import(args) => import::run(args),
+        Command::Schema(args) => schema::run(&args),
         Command::Position(args) => position::run(args),
         Command::HashIds(args) => hash_ids::run(&args),
         Command::Completions(args) => completions::run(&args),

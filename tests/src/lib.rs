@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod generate;
+pub mod generate;
 pub mod heap;
 pub mod protocol;
 pub mod random;

@@ -2,7 +2,6 @@
 
 pub mod conformance;
 pub mod generate;
-pub mod generate;
 pub mod heap;
 pub mod protocol;
 pub mod random;

@@ -70,15 +70,13 @@ def joined(text):
 
 
 def canonical(value):
-    """Equal for equal JSON values, where -0.0 is not 0.0, and 1 is 1.0 only for `number` flags."""
+    """Equal for equal JSON values; -0.0 is not 0.0."""
     return json.dumps(value, sort_keys=True)
 
 
 def normal(value):
     """As a JSON reader that knows only doubles and large integers sees it."""
-    if isinstance(value, float) and value.is_integer() and str(value)[0] != "-":
-        return int(value)
-    if isinstance(value, float) and value.is_integer() and value != 0:
+    if isinstance(value, float) and value.is_integer() and str(value) != "-0.0":
         return int(value)
     if isinstance(value, list):
         return [normal(item) for item in value]

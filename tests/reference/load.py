@@ -291,7 +291,7 @@ def _rule(node, flag, flag_set):
         rule.cut = read_per_cent(members["rollout"])
         need_two_lanes(members["rollout"], rule.hash)
     if "experiment" in members:
-        rule.experiment = _experiment(members["experiment"], flag, flag_set)
+        rule.experiment = _experiment(members["experiment"], flag_set)
     if "missingUnit" in members:
         rule.missing_unit = members["missingUnit"].one_of("skip", "zero", "error")
     if "otherwise" in members:
@@ -353,7 +353,7 @@ def _weighted(node, entries, hash_):
     return [(variant, [pair]) for (variant, _), pair in zip(entries, ranges)]
 
 
-def _experiment(node, _flag, flag_set):
+def _experiment(node, flag_set):
     members = node.members(("key", "phase", "layer", "slots", "holdout", "sticky"))
     if "key" not in members:
         node.fail("lacks `key`")

@@ -14,7 +14,7 @@ use crate::style::{BAD, DIM, GOOD, PLAIN, STRONG, WARN, printable};
 use crate::table::{Cell, Table};
 
 /// Longest value that the table shows whole, in characters.
-const SHOWN_VALUE: usize = 40;
+const SHOWN_VALUE: usize = 28;
 
 /// What flags answer for one context or for many
 ///
@@ -156,7 +156,7 @@ fn why(resolution: &Resolution<'_>) -> String {
         let (experiment, phase) = (assignment.experiment, assignment.phase);
         parts.push(match assignment.holdout {
             Some(holdout) => format!("held out of {experiment}/{phase} by {holdout}"),
-            None => format!("experiment {experiment}/{phase}"),
+            None => format!("in {experiment}/{phase}"),
         });
     }
     if resolution.unit_missing() {

@@ -49,11 +49,11 @@ fn a_person_gets_a_table() {
     .exits(0);
     let want = "\
 visitor-17 at 2026-11-23T12:00:00Z, revision 42
-flag          variant  value                                      reason    why
-new-checkout  on       true                                       SPLIT     rule 3 eu
-buy-button    outline  \"outline\"                                  SPLIT     rule 2 button-test, experiment button-test/2
-home-page     plain    {\"hero\":\"static\",\"rows\":[\"new\",\"popular\"…  DEFAULT
-reviews       off      false                                      DISABLED
+flag          variant  value                          reason    why
+new-checkout  on       true                           SPLIT     rule 3 eu
+buy-button    outline  \"outline\"                      SPLIT     rule 2 button-test, in button-test/2
+home-page     plain    {\"hero\":\"static\",\"rows\":[\"ne…  DEFAULT
+reviews       off      false                          DISABLED
 ";
     assert_eq!(stdout, want);
 }

@@ -79,7 +79,7 @@ fn a_running_experiment_that_would_move_units_stops_a_build() {
     for line in [
         "  ~ variant small 0.05 -> 0.06\n",
         "  ! experiment button-test stays in phase 2, but 25 % of its units switch control -> green\n",
-        "1 change within a phase of a running experiment: raise the phase to draw anew\n",
+        "1 change within a phase of a running experiment; a new phase would draw anew\n",
     ] {
         assert!(stdout.contains(line), "{line}: {stdout}");
     }

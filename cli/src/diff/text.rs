@@ -185,15 +185,24 @@ fn write_cases(out: &mut impl Write, cases: &[MovementCase]) -> io::Result<()> {
         )?;
     }
     for case in cases.iter().take(SHOWN_CASES) {
-        let mut when = Vec::new();
-        for premise in &case.premises {
-            let index = conditions
-                .iter()
-                .position(|each| *each == premise.condition);
-            let name = name(index.unwrap_or_default());
-            let not = if premise.holds { "" } else { "not " };
-            when.push(format!("{not}{name}"));
-        }
+        let mut when: Vec<(usize, bool)> = case
+            .premises
+            .iter()
+            .filter_map(|premise| {
+                let index = conditions
+                    .iter()
+                    .position(|each| *each == premise.condition)?;
+                Some((index, premise.holds))
+            })
+            .collect();
+        when.sort_unstable();
+        let when: Vec<String> = when
+            .into_iter()
+            .map(|(index, holds)| {
+                let not = if holds { "" } else { "not " };
+                format!("{not}{}", name(index))
+            })
+            .collect();
         let when = match when.as_slice() {
             [] => "of all units".into(),
             when => format!("of the units with {}", when.join(", ")),
@@ -262,7 +271,7 @@ fn write_summary(out: &mut impl Write, differences: &Differences) -> io::Result<
         0 => Ok(()),
         breaks => writeln!(
             out,
-            "{BAD}{} within a phase of a running experiment{BAD:#}: raise the phase to draw anew",
+            "{BAD}{} within a phase of a running experiment{BAD:#}; a new phase would draw anew",
             count(breaks, "change")
         ),
     }

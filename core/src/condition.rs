@@ -204,10 +204,10 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
     #[inline]
     fn recall(&mut self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
         let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
-        if let Some(slot) = self.memory.get(at) {
-            if slot.attribute == attribute {
-                return slot.value;
-            }
+        if let Some(slot) = self.memory.get(at)
+            && slot.attribute == attribute
+        {
+            return slot.value;
         }
         let value = self.set.find(self.context, attribute);
         if let Some(slot) = self.memory.get_mut(at) {
@@ -774,11 +774,7 @@ impl Tables {
                 })
             })
         };
-        let has = |wanted: bool| {
-            elements
-                .iter()
-                .any(|element| *element == AttributeValue::Bool(wanted))
-        };
+        let has = |wanted: bool| elements.contains(&AttributeValue::Bool(wanted));
         texts && numbers() && (!set.has_true || has(true)) && (!set.has_false || has(false))
     }
 

@@ -507,10 +507,10 @@ impl FlagSet {
     #[inline]
     pub(crate) fn draw_position(&self, draw: &Draw, unit: Unit<'_>) -> Position {
         let hash = self.tables.hash(draw.hash);
-        if let (Some(seed), Unit::Text(text)) = (hash.xxh64_seed(), unit) {
-            if let Some(hash) = draw.prefix.xxh64(text.as_bytes(), seed) {
-                return Position::two_lanes(hash);
-            }
+        if let (Some(seed), Unit::Text(text)) = (hash.xxh64_seed(), unit)
+            && let Some(hash) = draw.prefix.xxh64(text.as_bytes(), seed)
+        {
+            return Position::two_lanes(hash);
         }
         self.position(draw.hash, draw.salt, unit)
     }

@@ -5,7 +5,7 @@
 //! a position are two short slices, so none of these functions copies them into one buffer first.
 
 /// The byte between salt and unit in what the native profiles hash. No salt holds it.
-pub const SEPARATOR: u8 = 0x1F;
+pub(crate) const SEPARATOR: u8 = 0x1F;
 
 const P1: u64 = 0x9E37_79B1_85EB_CA87;
 const P2: u64 = 0xC2B2_AE3D_27D4_EB4F;
@@ -271,13 +271,13 @@ fn tail(bytes: &[u8]) -> u64 {
 
 /// SHA-256 (FIPS 180-4) of `salt ++ 0x1F ++ unit`.
 #[must_use]
-pub fn sha256_salted(salt: &[u8], unit: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256_salted(salt: &[u8], unit: &[u8]) -> [u8; 32] {
     sha256(&[salt, &[SEPARATOR], unit])
 }
 
 /// SHA-256 (FIPS 180-4) of `parts` joined.
 #[must_use]
-pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     // The square roots of the first 8 primes: 32 bits of the fraction.
     let mut state: [u32; 8] = [
         0x6A09_E667,

@@ -545,9 +545,7 @@ impl<'d> Json<'d> {
     pub fn duplicate_member(self) -> Option<&'d str> {
         let mut members = self.members();
         let (first, second) = (members.next(), members.next());
-        if second.is_none() {
-            return None;
-        }
+        second?;
         let mut few: [&str; 8] = [""; 8];
         let mut count = 0;
         for (name, _) in first.into_iter().chain(second).chain(members) {

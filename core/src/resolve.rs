@@ -226,10 +226,10 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
         resolution: &mut Resolution<'a>,
     ) -> Tried {
         let tables = &self.set.tables;
-        if let Some(window) = tables.windows.get(rule.window as usize) {
-            if !window.contains(self.now.0) {
-                return Tried::Pass(Outcome::OutsideWindow);
-            }
+        if let Some(window) = tables.windows.get(rule.window as usize)
+            && !window.contains(self.now.0)
+        {
+            return Tried::Pass(Outcome::OutsideWindow);
         }
         if rule.condition != NONE {
             match self.root_condition(rule.condition) {
@@ -306,15 +306,15 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
         resolution: &mut Resolution<'a>,
     ) -> Tried {
         let set = self.set;
-        if experiment.sticky {
-            if let Some(variant) = self.prior(flag, experiment) {
-                if set.unit(self.context, draw.unit).is_some() {
-                    resolution.exposed = index;
-                }
-                resolution.holdout = None;
-                resolution.sticky = Sticky::Hit;
-                return Tried::Serve(variant);
+        if experiment.sticky
+            && let Some(variant) = self.prior(flag, experiment)
+        {
+            if set.unit(self.context, draw.unit).is_some() {
+                resolution.exposed = index;
             }
+            resolution.holdout = None;
+            resolution.sticky = Sticky::Hit;
+            return Tried::Serve(variant);
         }
         let unit = match self.drawn_unit(draw) {
             Ok(unit) => unit,

@@ -68,7 +68,7 @@ fn heap_sort(len: usize, list: &mut dyn List) {
 
 #[cfg(test)]
 mod tests {
-    use std::vec::Vec;
+    use alloc::vec::Vec;
 
     use super::*;
 

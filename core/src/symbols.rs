@@ -130,7 +130,7 @@ impl Symbols {
         let mut at = hash as usize & mask;
         while let Some(slot) = self.slots.get_mut(at) {
             if *slot == 0 {
-                *slot = (hash >> 32) as u32 & !low | symbol + 1;
+                *slot = (hash >> 32) as u32 & !low | (symbol + 1);
                 return;
             }
             at = (at + 1) & mask;

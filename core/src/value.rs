@@ -236,19 +236,19 @@ impl<'a> From<Cow<'a, str>> for AttributeValue<'a> {
     }
 }
 
-impl<'a, T: Into<AttributeValue<'a>>> From<Vec<T>> for AttributeValue<'a> {
+impl<T: Into<Self>> From<Vec<T>> for AttributeValue<'_> {
     fn from(elements: Vec<T>) -> Self {
         Self::Array(elements.into_iter().map(Into::into).collect())
     }
 }
 
-impl<'a, T: Into<AttributeValue<'a>>, const N: usize> From<[T; N]> for AttributeValue<'a> {
+impl<T: Into<Self>, const N: usize> From<[T; N]> for AttributeValue<'_> {
     fn from(elements: [T; N]) -> Self {
         Self::Array(elements.into_iter().map(Into::into).collect())
     }
 }
 
-impl<'a, T: Into<AttributeValue<'a>>> From<Option<T>> for AttributeValue<'a> {
+impl<T: Into<Self>> From<Option<T>> for AttributeValue<'_> {
     /// `None` becomes [`AttributeValue::Null`], which counts as missing.
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)

@@ -1,4 +1,4 @@
-use std::string::ToString;
+use alloc::string::ToString;
 
 use super::{Explanation, RuleOutcome};
 use crate::resolution::Sticky;
@@ -7,7 +7,7 @@ use crate::{EvaluationContext, FlagSet, Outcome, Reason, UnixMillis};
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 fn explain(flags: &str, flag: &str, context: &EvaluationContext<'_>) -> Explanation {
-    let document = std::format!(
+    let document = alloc::format!(
         r#"{{"format":1,"segments":{{"eu":{{"attribute":"country","in":["DE","FR"]}}}},
             "layers":{{"l":{{}}}},"holdouts":{{"all":{{"percent":100}}}},"flags":{{{flags}}}}}"#
     );
@@ -32,7 +32,7 @@ fn each_rule_says_how_it_ended() {
         "f",
         &context,
     );
-    let outcomes: std::vec::Vec<_> = explanation.rules.iter().map(|rule| &rule.outcome).collect();
+    let outcomes: alloc::vec::Vec<_> = explanation.rules.iter().map(|rule| &rule.outcome).collect();
     assert_eq!(
         outcomes,
         [

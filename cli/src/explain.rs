@@ -47,7 +47,7 @@ pub(crate) fn run(args: Args) -> Result {
     let now = args.contexts.now();
     let set = &selected.set;
     let mut keys = selected.flag_keys();
-    if selected.is_example && selected.flags.is_empty() && set.flag(SHOWCASE).is_some() {
+    if !selected.is_named && selected.flags.is_empty() && set.flag(SHOWCASE).is_some() {
         let others = keys.iter().filter(|key| **key != SHOWCASE);
         let others: Vec<&str> = others.copied().collect();
         note(format_args!(

@@ -91,8 +91,10 @@ pub(crate) struct Selected {
     pub(crate) set: FlagSet,
     /// The keys asked for; empty for all.
     pub(crate) flags: Vec<String>,
-    /// Whether the flag set is the example.
+    /// Whether the flag set is the example, named or not: then its visitors are known too.
     pub(crate) is_example: bool,
+    /// Whether a flag set was named at all.
+    pub(crate) is_named: bool,
 }
 
 impl Selected {
@@ -144,7 +146,8 @@ impl Selection {
         Ok(Selected {
             set,
             flags,
-            is_example: false,
+            is_example: document.bytes == import.example_document().bytes,
+            is_named: true,
         })
     }
 }
@@ -199,6 +202,7 @@ impl ImportArgs {
             set: self.flag_set(&document)?,
             flags,
             is_example: true,
+            is_named: false,
         })
     }
 

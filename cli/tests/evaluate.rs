@@ -42,6 +42,24 @@ fn with_nothing_named_the_example_answers() {
 }
 
 #[test]
+fn the_example_knows_its_visitor_also_when_it_is_named() {
+    for set in ["examples/flags.json", "--from ufc examples/ufc.json"] {
+        let answers = run(&format!("evaluate {AT} {set}")).json(0);
+        assert_eq!(answers[0]["targetingKey"], "visitor-17", "{set}");
+    }
+    let path = file(
+        "evaluate-other.json",
+        r#"{"format":1,"flags":{"f":{"type":"boolean"}}}"#,
+    );
+    let ran = run(&format!("evaluate {AT} {path}"));
+    assert_eq!(
+        ran.stderr,
+        "note: no context is given, so an empty one is used; see --context\n"
+    );
+    assert!(ran.json(0)[0]["targetingKey"].is_null());
+}
+
+#[test]
 fn a_person_gets_a_table() {
     let stdout = run(&format!(
         "evaluate {AT} --text examples/flags.json new-checkout buy-button home-page reviews --context '{{\"targetingKey\":\"visitor-17\",\"country\":\"DE\",\"appVersion\":\"2.4.1\"}}'"

@@ -301,6 +301,8 @@ pub(crate) struct Tables {
     pub(crate) metadata_spans: Vec<Span>,
     /// Flag number and reason, ascending by flag.
     pub(crate) refusals: Vec<(u32, String)>,
+    /// By flag: of what it is written as, and of all that it uses.
+    pub(crate) fingerprints: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -450,6 +452,12 @@ impl FlagSet {
             Some(flag) => flag.resolve(context, now),
             None => Resolution::not_found(self, context),
         }
+    }
+
+    /// Of a flag and of all that it uses, as they are written.
+    pub(crate) fn fingerprint(&self, key: &str) -> Option<u64> {
+        let flag = self.tables.symbols.find(key.as_bytes())?;
+        self.tables.fingerprints.get(flag as usize).copied()
     }
 
     pub(crate) fn variant_at(&self, flag: u32, variant: u16) -> Option<&Variant> {
@@ -667,7 +675,8 @@ macro_rules! each_table {
             id_lists,
             metadata,
             metadata_spans,
-            refusals
+            refusals,
+            fingerprints
         )
     };
 }
@@ -708,6 +717,7 @@ impl Tables {
             metadata: Vec::new(),
             metadata_spans: Vec::new(),
             refusals: Vec::new(),
+            fingerprints: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::limits;
 use crate::number::{Number, parse_json_number, write_u64};
-use crate::sort::sort;
+use crate::sort::sort_by;
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -443,20 +443,56 @@ pub struct Json<'d> {
 }
 
 impl<'d> Json<'d> {
-    fn node(self) -> Node {
-        const NULL: Node = Node {
+    fn node(self) -> &'d Node {
+        static NULL: Node = Node {
             kind: Kind::Null,
             place: Place::Source,
             start: 0,
             end: 0,
             next: u32::MAX,
         };
-        let node = self.document.nodes.get(self.index as usize);
-        node.copied().unwrap_or(NULL)
+        self.document
+            .nodes
+            .get(self.index as usize)
+            .unwrap_or(&NULL)
     }
 
     fn at(self, index: u32) -> Self {
         Self { index, ..self }
+    }
+
+    /// What stands for a member that is not there: null, and nowhere.
+    pub(crate) fn absent(self) -> Self {
+        self.at(u32::MAX - 1)
+    }
+
+    /// Whether this is not [`absent`](Self::absent).
+    pub(crate) fn exists(self) -> bool {
+        self.index != u32::MAX - 1
+    }
+
+    /// The name of the member that this is the value of.
+    pub(crate) fn name(self) -> &'d str {
+        self.at(self.index.wrapping_sub(1)).text()
+    }
+
+    /// The first member of this name, or what is [`absent`](Self::absent).
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    pub(crate) fn member(self, name: &str) -> Self {
+        for (known, value) in self.members() {
+            if known == name {
+                return value;
+            }
+        }
+        self.absent()
+    }
+
+    /// This value as the only one of a list.
+    pub(crate) fn alone(self) -> Elements<'d> {
+        Elements {
+            json: self,
+            end: self.index + 1,
+        }
     }
 
     /// What kind of value this is.
@@ -543,26 +579,39 @@ impl<'d> Json<'d> {
 
     /// The second of two members of one name, if this object has such.
     pub fn duplicate_member(self) -> Option<&'d str> {
-        let mut members = self.members();
-        let (first, second) = (members.next(), members.next());
-        second?;
-        let mut few: [&str; 8] = [""; 8];
-        let mut count = 0;
-        for (name, _) in first.into_iter().chain(second).chain(members) {
-            if few.iter().take(count).any(|&seen| seen == name) {
-                return Some(name);
+        self.duplicate().map(Self::name)
+    }
+
+    /// The value of the second of two members of one name, if this object has such.
+    pub(crate) fn duplicate(self) -> Option<Self> {
+        const FEW: usize = 16;
+        for (count, (name, value)) in self.members().enumerate() {
+            if count == FEW {
+                return self.duplicate_of_many();
             }
-            let Some(slot) = few.get_mut(count) else {
-                // Many members: quadratic comparison would let a hostile document stall the loader.
-                let mut names: Vec<&str> = self.members().map(|(name, _)| name).collect();
-                sort(&mut names);
-                return names.windows(2).find_map(|pair| match pair {
-                    [a, b] if a == b => Some(*a),
-                    _ => None,
-                });
-            };
-            *slot = name;
-            count += 1;
+            if self.members().take(count).any(|(before, _)| before == name) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// Comparing each with each would let a hostile document stall the loader.
+    #[inline(never)]
+    fn duplicate_of_many(self) -> Option<Self> {
+        let mut values = Vec::new();
+        for (_, value) in self.members() {
+            values.push(value);
+        }
+        sort_by(&mut values, |a, b| {
+            a.name().cmp(b.name()).then(a.index.cmp(&b.index))
+        });
+        let mut before: Option<Self> = None;
+        for value in values {
+            if before.is_some_and(|before| before.name() == value.name()) {
+                return Some(value);
+            }
+            before = Some(value);
         }
         None
     }

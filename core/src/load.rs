@@ -6,9 +6,14 @@
 mod conditions;
 mod experiments;
 mod fields;
+mod fingerprint;
 mod flags;
 mod graph;
+#[cfg(feature = "imported")]
+mod hashed;
+mod operators;
 mod rules;
+mod splits;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,18 +21,18 @@ use alloc::vec::Vec;
 use crate::bucketing::Hash;
 use crate::diagnostics::{Diagnostic, LoadError, Severity};
 use crate::flag_set::{
-    Attribute, AttributeKind, FlagSet, FlagState, NONE, Population, Segment, Span, TARGETING_KEY,
-    Tables,
+    Attribute, AttributeKind, FlagSet, FlagState, NONE, Population, Span, TARGETING_KEY, Tables,
 };
 use crate::hash::xxh64;
 use crate::json::{Document, Json, Kind};
 use crate::limits;
 use crate::number::write_u64;
 use crate::schema;
-use crate::sort::sort;
+use crate::sort::sort_by;
 use crate::symbols::{Symbol, Symbols};
 
-use fields::{Issue, Load, fields, issue, name};
+use fields::{DOUBLE, Issue, Problem, UNKNOWN, concat};
+use fingerprint::fingerprint;
 use graph::Item;
 
 #[cfg(test)]
@@ -37,40 +42,44 @@ mod tests;
 pub(crate) fn load(bytes: &[u8]) -> Result<FlagSet, LoadError> {
     let document = Document::parse(bytes, limits::MAX_DOCUMENT_BYTES).map_err(LoadError::Syntax)?;
     // Names chosen to collide under one seed do not collide under that of the document they stand in.
-    let loader = Loader::new(xxh64(bytes, 0), bytes.len() / 100);
-    loader.document(document.root()).map_err(|issue| {
-        LoadError::Document(Diagnostic {
+    let mut loader = Loader::new(xxh64(bytes, 0), bytes.len() / 100);
+    let set = loader.document(document.root());
+    if let Some(Problem { issue, .. }) = loader.problem {
+        return Err(LoadError::Document(Diagnostic {
             severity: Severity::Error,
             pointer: issue.pointer(None),
-            message: issue.message,
+            message: issue.message(),
             flag: None,
-        })
+        }));
+    }
+    Ok(FlagSet {
+        tables: loader.tables,
+        diagnostics: loader.diagnostics,
+        ..set
     })
 }
 
 /// A flag set in the making.
 struct Loader<'d> {
     tables: Tables,
+    /// What is wrong with what is being read.
+    problem: Option<Problem<'d>>,
     diagnostics: Vec<Diagnostic>,
     /// Diagnostics over [`limits::MAX_DIAGNOSTICS`].
     unsaid: u64,
     default_hash: u8,
+    /// Of what every flag depends on.
+    default_print: u64,
+    /// Of the layers and holdouts that the item being read has used so far.
+    used_print: u64,
     flags: Vec<Json<'d>>,
     /// By [`Item`]: segments, then flags.
     items: Vec<Item>,
     edges: Vec<graph::Edge<'d>>,
-    refused: Vec<Option<String>>,
-    segments: Names,
-    layers: Names,
-    holdouts: Names,
-    broken_layers: Vec<bool>,
-    broken_holdouts: Vec<bool>,
-    attributes: Memo,
-    units: Memo,
-    sets: Memo,
-    variant_lists: Memo,
-    #[cfg(feature = "regex")]
-    regexes: Memo,
+    /// Fingerprints by number; 0 for one that was refused.
+    layers: Vec<u64>,
+    holdouts: Vec<u64>,
+    memo: Memo,
 }
 
 /// Where a condition or a rule stands: what it takes over when it names nothing of its own.
@@ -82,104 +91,107 @@ struct Scope {
     item: usize,
 }
 
-/// Names of one kind of thing, each with its number.
-#[derive(Default)]
-struct Names(Vec<(Symbol, u32)>);
-
-impl Names {
-    fn find(&self, symbols: &Symbols, name: &str) -> Option<u32> {
-        let symbol = symbols.find(name.as_bytes())?;
-        let at = self
-            .0
-            .binary_search_by_key(&symbol, |(name, _)| *name)
-            .ok()?;
-        self.0.get(at).map(|(_, number)| *number)
-    }
+/// The kinds of things that a [`Memo`] holds.
+mod memo {
+    pub(super) const ATTRIBUTE: u8 = b'a';
+    pub(super) const UNIT: u8 = b'u';
+    pub(super) const SEGMENT: u8 = b's';
+    pub(super) const LAYER: u8 = b'l';
+    pub(super) const HOLDOUT: u8 = b'h';
+    #[cfg(feature = "regex")]
+    pub(super) const REGEX: u8 = b'r';
+    /// The first of two: strict and loose.
+    pub(super) const COMPARATORS: u8 = b'0';
+    /// The first of four.
+    pub(super) const OPERANDS: u8 = b'2';
+    /// The first of five: by type.
+    pub(super) const VARIANTS: u8 = b'A';
 }
 
-/// What a piece of text has been compiled to before.
+/// Names of things, and what pieces of text have been compiled to before, each with its number.
 struct Memo {
     keys: Symbols,
     values: Vec<u32>,
+    key: String,
 }
 
 impl Memo {
-    fn new(seed: u64) -> Self {
-        Self {
-            keys: Symbols::new(seed, 0),
-            values: Vec::new(),
-        }
+    fn set_key(&mut self, kind: u8, text: &str) {
+        self.key.clear();
+        self.key.push(char::from(kind));
+        self.key.push_str(text);
     }
 
-    fn get(&self, key: &str) -> Option<u32> {
-        let key = self.keys.find(key.as_bytes())?;
+    #[inline(never)]
+    fn get(&mut self, kind: u8, text: &str) -> Option<u32> {
+        self.set_key(kind, text);
+        let key = self.keys.find(self.key.as_bytes())?;
         self.values.get(key as usize).copied()
     }
 
-    /// `key` must be new.
-    fn put(&mut self, key: &str, value: u32) {
-        self.keys.intern(key);
-        self.values.push(value);
+    /// What is held already stays.
+    #[inline(never)]
+    fn put(&mut self, kind: u8, text: &str, value: u32) {
+        self.set_key(kind, text);
+        let key = self.keys.intern(&self.key);
+        if key as usize == self.values.len() {
+            self.values.push(value);
+        }
     }
 }
 
-/// The key under which a [`Memo`] holds what a value compiles to.
-fn memo_key(kind: &str, json: Json<'_>) -> String {
-    let mut key = String::from(kind);
-    // A string's text lacks its quotes: without the mark `["a"]` and `"[\"a\"]"` would be one.
-    key.push(if json.kind() == Kind::String {
-        's'
+/// The kind under which a [`Memo`] holds what a value compiles to: a string's text lacks its quotes, and
+/// without the mark `["a"]` and `"[\"a\"]"` would be one.
+fn json_kind(kind: u8, json: Json<'_>) -> u8 {
+    if json.kind() == Kind::String {
+        kind
     } else {
-        'j'
-    });
-    key.push_str(json.text());
-    key
+        kind | 0x80
+    }
 }
 
 impl<'d> Loader<'d> {
     fn new(seed: u64, capacity: usize) -> Self {
-        let mut tables = Tables::new(Symbols::new(seed, capacity));
-        tables.hashes.extend(Hash::NATIVE.map(|(_, hash)| hash));
         Self {
-            tables,
+            tables: Tables::new(Symbols::new(seed, capacity)),
+            problem: None,
             diagnostics: Vec::new(),
             unsaid: 0,
             default_hash: 0,
+            default_print: 0,
+            used_print: 0,
             flags: Vec::new(),
             items: Vec::new(),
             edges: Vec::new(),
-            refused: Vec::new(),
-            segments: Names::default(),
-            layers: Names::default(),
-            holdouts: Names::default(),
-            broken_layers: Vec::new(),
-            broken_holdouts: Vec::new(),
-            attributes: Memo::new(seed),
-            units: Memo::new(seed),
-            sets: Memo::new(seed),
-            variant_lists: Memo::new(seed),
-            #[cfg(feature = "regex")]
-            regexes: Memo::new(seed),
+            layers: Vec::new(),
+            holdouts: Vec::new(),
+            memo: Memo {
+                keys: Symbols::new(seed, 0),
+                values: Vec::new(),
+                key: String::new(),
+            },
         }
     }
 
-    fn document(mut self, root: Json<'d>) -> Load<'d, FlagSet> {
-        if root.kind() != Kind::Object {
-            return Err(issue(root, &["expected an object"]));
+    /// Fills the tables. What comes back lacks them and the diagnostics.
+    fn document(&mut self, root: Json<'d>) -> FlagSet {
+        let mut set = FlagSet {
+            tables: Tables::new(Symbols::new(0, 0)),
+            revision: 0,
+            environment: NONE,
+            metadata: NONE,
+            diagnostics: Vec::new(),
+        };
+        if self.is_object(root) {
+            self.no_doubles(root);
         }
-        if let Some(name) = root.duplicate_member() {
-            return Err(issue(root, &["duplicate member `", name, "`"]));
-        }
-        let mut known = [None; schema::SET_MEMBERS.len()];
+        let mut known = [root.absent(); schema::SET_MEMBERS.len()];
         for (member, value) in root.members() {
-            match schema::SET_MEMBERS.iter().position(|&name| name == member) {
-                Some(at) => {
-                    if let Some(slot) = known.get_mut(at) {
-                        *slot = Some(value);
-                    }
-                }
+            let place = schema::SET_MEMBERS.iter().position(|&name| name == member);
+            match place.and_then(|place| known.get_mut(place)) {
+                Some(slot) => *slot = value,
                 None if member == "$schema" || schema::is_ignored(member) => {}
-                None => self.warn(value, &["unknown member `", member, "`"]),
+                None => self.say(Severity::Warning, &Issue::new(value, UNKNOWN)),
             }
         }
         let [
@@ -193,62 +205,49 @@ impl<'d> Loader<'d> {
             holdouts,
             flags,
         ] = known;
-        let format = format.ok_or_else(|| issue(root, &["member `format` is missing"]))?;
-        if format.as_u64(u64::MAX) != Some(schema::FORMAT) {
-            return Err(issue(format, &["expected format 1"]));
+        if self.need(format, root, "member `format` is missing")
+            && format.as_u64(u64::MAX) != Some(schema::FORMAT)
+        {
+            self.wrong(format, "expected format 1");
         }
-        let revision = match revision {
-            None => 0,
-            Some(json) => json
-                .as_u64(schema::MAX_REVISION)
-                .ok_or_else(|| issue(json, &["expected an integer from 0 to 9007199254740991"]))?,
-        };
-        for json in [segments, layers, holdouts, flags].into_iter().flatten() {
-            if json.kind() != Kind::Object {
-                return Err(issue(json, &["expected an object"]));
+        set.revision = self.integer(
+            revision,
+            0,
+            (0, schema::MAX_REVISION),
+            "expected an integer from 0 to 9007199254740991",
+        );
+        for (json, max, too_many) in [
+            (segments, limits::MAX_SEGMENTS, "more than 10,000 segments"),
+            (layers, limits::MAX_LAYERS, "more than 1,000 layers"),
+            (holdouts, limits::MAX_LAYERS, "more than 1,000 holdouts"),
+            (flags, usize::MAX, ""),
+        ] {
+            if json.exists() && self.is_object(json) && json.members().count() > max {
+                self.wrong(json, too_many);
             }
         }
-        if let Some(segments) = segments {
-            let count = segments.members().count();
-            if count > limits::MAX_SEGMENTS {
-                return Err(issue(segments, &["more than 10,000 segments"]));
-            }
-            let unnamed = Segment {
-                name: NONE,
-                root: NONE,
-            };
-            self.tables.segments.resize(count, unnamed);
-            self.items.resize_with(count, Item::default);
+        if self.is_wrong() {
+            return set;
         }
         // Flag keys come first: a flag's number is its key's symbol.
-        if let Some(flags) = flags {
-            self.number_flags(flags)?;
+        let count = segments.members().count();
+        self.number_flags(flags, count);
+        if environment.exists() {
+            let name = self.name(environment);
+            set.environment = self.tables.symbols.intern(name);
         }
-        let environment = match environment {
-            None => NONE,
-            Some(json) => {
-                let text = name(json)?;
-                self.tables.symbols.intern(text)
-            }
-        };
-        let targeting_key = self.tables.symbols.intern("targetingKey");
-        self.tables.attributes.push(Attribute {
-            name: targeting_key,
-            kind: AttributeKind::TargetingKey,
-        });
-        self.attributes.put("targetingKey", TARGETING_KEY.into());
-        self.tables.units.push(Span { start: 0, len: 1 });
-        self.tables.unit_attributes.push(TARGETING_KEY);
-        self.units.put("unit stargetingKey", 0);
-        if let Some(hash) = hash {
-            self.default_hash = self.hash(hash)?;
+        self.native();
+        if hash.exists() {
+            self.default_hash = self.hash(hash);
         }
-        let metadata = match metadata {
-            None => NONE,
-            Some(json) => self.metadata(json)?,
-        };
-        self.populations(layers, false)?;
-        self.populations(holdouts, true)?;
+        set.metadata = self.metadata(metadata);
+        if self.is_wrong() {
+            return set;
+        }
+        self.default_print =
+            fingerprint(environment).wrapping_add(fingerprint(hash).rotate_left(1));
+        self.populations(layers, false);
+        self.populations(holdouts, true);
         self.name_segments(segments);
         for flag in 0..self.flags.len() {
             self.flag_header(flag);
@@ -260,40 +259,45 @@ impl<'d> Loader<'d> {
         self.settle();
         self.check_experiments();
         self.settle();
-        self.finish(revision, environment, metadata)
+        self.finish();
+        set
     }
 
-    fn finish(mut self, revision: u64, environment: u32, metadata: u32) -> Load<'d, FlagSet> {
-        for (flag, refusal) in core::mem::take(&mut self.refused).into_iter().enumerate() {
-            if let Some(why) = refusal {
-                self.tables.refusals.push((flag as u32, why));
-            }
+    /// What is there before anything is read.
+    fn native(&mut self) {
+        let tables = &mut self.tables;
+        for (_, hash) in Hash::NATIVE {
+            tables.hashes.push(hash);
         }
+        let name = "targetingKey";
+        tables.attributes.push(Attribute {
+            name: tables.symbols.intern(name),
+            kind: AttributeKind::TargetingKey,
+        });
+        tables.units.push(Span { start: 0, len: 1 });
+        tables.unit_attributes.push(TARGETING_KEY);
+        self.memo.put(memo::ATTRIBUTE, name, TARGETING_KEY.into());
+        self.memo.put(memo::UNIT, name, 0);
+    }
+
+    fn finish(&mut self) {
+        sort_by(&mut self.tables.refusals, |(a, _), (b, _)| a.cmp(b));
         if self.unsaid > 0 {
-            let mut message = String::from(write_u64(self.unsaid, &mut [0; 20]));
-            message.push_str(" more");
             self.diagnostics.push(Diagnostic {
                 severity: Severity::Warning,
                 pointer: String::new(),
-                message,
+                message: concat(&[write_u64(self.unsaid, &mut [0; 20]), " more"]),
                 flag: None,
             });
         }
         self.tables.shrink();
+        #[cfg(not(target_family = "wasm"))]
         self.diagnostics.shrink_to_fit();
-        Ok(FlagSet {
-            tables: self.tables,
-            revision,
-            environment,
-            metadata,
-            diagnostics: self.diagnostics,
-        })
     }
 
     /// Adds a diagnostic that is about no flag.
     fn say(&mut self, severity: Severity, issue: &Issue<'d>) {
-        let pointer = issue.pointer(None);
-        self.add(severity, pointer, issue.message.clone(), None);
+        self.add(severity, issue.pointer(None), issue.message(), None);
     }
 
     fn add(&mut self, severity: Severity, pointer: String, message: String, flag: Option<String>) {
@@ -309,12 +313,9 @@ impl<'d> Loader<'d> {
         });
     }
 
-    fn warn(&mut self, at: Json<'d>, message: &[&str]) {
-        self.say(Severity::Warning, &issue(at, message));
-    }
-
     /// Marks a segment or a flag as refused and says why, once.
-    fn refuse(&mut self, item: usize, issue: Issue<'d>) {
+    #[inline(never)]
+    fn refuse(&mut self, item: usize, issue: &Issue<'d>) {
         let Some(entry) = self.items.get_mut(item) else {
             return;
         };
@@ -322,181 +323,157 @@ impl<'d> Loader<'d> {
             return;
         }
         let Some(flag) = item.checked_sub(self.tables.segments.len()) else {
-            self.say(Severity::Error, &issue);
+            self.say(Severity::Error, issue);
             return;
         };
         if let Some(flag) = self.tables.flags.get_mut(flag) {
             flag.state = FlagState::Refused;
         }
-        let key = self.tables.symbols.get(flag as u32);
-        let base = self.flags.get(flag).map(|flag| (*flag, "flags", key));
-        let pointer = issue.pointer(base);
-        let key = String::from(key);
-        if let Some(refusal) = self.refused.get_mut(flag) {
-            *refusal = Some([&pointer, ": ", &issue.message].concat());
-        }
-        self.add(Severity::Error, pointer, issue.message, Some(key));
+        let pointer = issue.pointer(self.flags.get(flag).copied());
+        let message = issue.message();
+        let why = concat(&[&pointer, ": ", &message]);
+        self.tables.refusals.push((flag as u32, why));
+        let key = concat(&[self.tables.symbols.get(flag as u32)]);
+        self.add(Severity::Error, pointer, message, Some(key));
     }
 
     /// Layers or holdouts.
-    fn populations(&mut self, json: Option<Json<'d>>, holdouts: bool) -> Load<'d, ()> {
-        let Some(json) = json else { return Ok(()) };
-        let kind = if holdouts { "holdouts" } else { "layers" };
-        if json.members().count() > limits::MAX_LAYERS {
-            return Err(issue(json, &["more than 1,000 ", kind]));
-        }
-        let mut names = Names::default();
+    fn populations(&mut self, json: Json<'d>, holdouts: bool) {
+        let kind = if holdouts { memo::HOLDOUT } else { memo::LAYER };
         let mut table = Vec::new();
-        let mut broken = Vec::new();
+        let mut prints = Vec::new();
         for (key, value) in json.members() {
-            let symbol = self.tables.symbols.intern(key);
-            let loaded = self.population(key, symbol, value, holdouts);
-            broken.push(loaded.is_err());
-            names.0.push((symbol, table.len() as u32));
-            table.push(match loaded {
-                Ok(population) => population,
-                Err(issue) => {
-                    self.say(Severity::Error, &issue);
-                    Population {
-                        key: symbol,
-                        salt: symbol,
-                        unit: 0,
-                        hash: 0,
-                        cut: 0,
+            let population = self.population(key, value, holdouts);
+            match self.memo.get(kind, key) {
+                Some(first) => {
+                    self.wrong(value, DOUBLE);
+                    if let Some(print) = prints.get_mut(first as usize) {
+                        *print = 0;
                     }
+                }
+                None => self.memo.put(kind, key, table.len() as u32),
+            }
+            table.push(population);
+            prints.push(match self.problem.take() {
+                None => fingerprint(value) | 1,
+                Some(problem) => {
+                    self.say(Severity::Error, &problem.issue);
+                    0
                 }
             });
         }
-        sort(&mut names.0);
-        for pair in names.0.windows(2) {
-            if let [(a, first), (b, second)] = pair {
-                if a == b {
-                    let key = self.tables.symbols.get(*a);
-                    let issue = issue(json, &["duplicate member `", key, "`"]);
-                    for at in [*first, *second] {
-                        if let Some(broken) = broken.get_mut(at as usize) {
-                            *broken = true;
+        if holdouts {
+            self.holdouts = prints;
+            self.tables.holdouts = table;
+        } else {
+            self.layers = prints;
+            self.tables.layers = table;
+        }
+    }
+
+    fn population(&mut self, key: &str, json: Json<'d>, holdout: bool) -> Population {
+        self.check_name(json, key);
+        let [unit, salt, hash, percent] = if holdout {
+            self.fields(json, &schema::HOLDOUT_MEMBERS)
+        } else {
+            let [unit, salt, hash] = self.fields(json, &schema::LAYER_MEMBERS);
+            [unit, salt, hash, json.absent()]
+        };
+        let mut cut = 0;
+        if holdout && self.need(percent, json, "member `percent` is missing") {
+            cut = self.percent(percent);
+        }
+        let salt = if salt.exists() {
+            concat(&[self.salt(salt)])
+        } else {
+            concat(&[if holdout { "holdout:" } else { "layer:" }, key])
+        };
+        let unit = self.unit_or(unit, 0);
+        let number = self.hash_or(hash, self.default_hash);
+        self.need_two_lanes(number, if hash.exists() { hash } else { json });
+        Population {
+            key: self.tables.symbols.intern(key),
+            salt: self.tables.symbols.intern(&salt),
+            unit,
+            hash: number,
+            cut,
+        }
+    }
+
+    fn name_segments(&mut self, json: Json<'d>) {
+        for (number, (key, _)) in json.members().enumerate() {
+            let name = self.tables.symbols.intern(key);
+            if let Some(segment) = self.tables.segments.get_mut(number) {
+                segment.name = name;
+            }
+            match self.memo.get(memo::SEGMENT, key) {
+                None => self.memo.put(memo::SEGMENT, key, number as u32),
+                Some(first) => {
+                    for item in [first as usize, number] {
+                        if let Some(item) = self.items.get_mut(item) {
+                            item.doubled = true;
                         }
                     }
-                    self.say(Severity::Error, &issue);
                 }
             }
         }
-        if holdouts {
-            self.holdouts = names;
-            self.broken_holdouts = broken;
-            self.tables.holdouts = table;
-        } else {
-            self.layers = names;
-            self.broken_layers = broken;
-            self.tables.layers = table;
-        }
-        Ok(())
     }
 
-    fn population(
-        &mut self,
-        key: &str,
-        symbol: Symbol,
-        json: Json<'d>,
-        holdout: bool,
-    ) -> Load<'d, Population> {
-        fields::check_name(json, key)?;
-        let [unit, salt, hash, percent] = if holdout {
-            fields(json, &schema::HOLDOUT_MEMBERS)?
-        } else {
-            let [unit, salt, hash] = fields(json, &schema::LAYER_MEMBERS)?;
-            [unit, salt, hash, None]
-        };
-        let cut = match percent {
-            Some(percent) => fields::percent(percent)?,
-            None if holdout => return Err(issue(json, &["member `percent` is missing"])),
-            None => 0,
-        };
-        let salt = match salt {
-            Some(salt) => fields::salt(salt)?.into(),
-            None => [if holdout { "holdout:" } else { "layer:" }, key].concat(),
-        };
-        let unit = match unit {
-            Some(unit) => self.unit(unit)?,
-            None => 0,
-        };
-        let hash = match hash {
-            Some(hash) => self.two_lanes(hash)?,
-            None => {
-                self.need_two_lanes(self.default_hash, json)?;
-                self.default_hash
-            }
-        };
-        Ok(Population {
-            key: symbol,
-            salt: self.tables.symbols.intern(&salt),
-            unit,
-            hash,
-            cut,
-        })
-    }
-
-    fn name_segments(&mut self, json: Option<Json<'d>>) {
-        let Some(json) = json else { return };
-        for (number, (key, _)) in json.members().enumerate() {
-            let symbol = self.tables.symbols.intern(key);
-            self.segments.0.push((symbol, number as u32));
-            if let Some(segment) = self.tables.segments.get_mut(number) {
-                segment.name = symbol;
-            }
-        }
-        sort(&mut self.segments.0);
-    }
-
-    fn segment_conditions(&mut self, json: Option<Json<'d>>) {
-        let Some(json) = json else { return };
-        let doubles: Vec<Symbol> = self
-            .segments
-            .0
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [(a, _), (b, _)] if a == b => Some(*a),
-                _ => None,
-            })
-            .collect();
+    fn segment_conditions(&mut self, json: Json<'d>) {
         for (number, (key, value)) in json.members().enumerate() {
             let scope = Scope {
                 unit: 0,
                 hash: self.default_hash,
                 item: number,
             };
-            let edges = self.edges.len();
-            let nodes = self.tables.nodes.len();
-            let symbol = self.tables.symbols.intern(key);
-            let loaded = fields::check_name(value, key).and_then(|()| {
-                if doubles.contains(&symbol) {
-                    return Err(issue(value, &["duplicate member `", key, "`"]));
-                }
-                self.condition_tree(value, scope)
-            });
-            self.close_item(number, edges, nodes);
-            match loaded {
-                Ok(root) => {
-                    if let Some(segment) = self.tables.segments.get_mut(number) {
-                        segment.root = root;
-                    }
-                }
-                Err(issue) => self.refuse(number, issue),
+            let start = self.open_item();
+            self.check_name(value, key);
+            if self.items.get(number).is_some_and(|item| item.doubled) {
+                self.wrong(value, DOUBLE);
             }
+            let root = self.condition_tree(value, scope);
+            if !self.is_wrong()
+                && let Some(segment) = self.tables.segments.get_mut(number)
+            {
+                segment.root = root;
+            }
+            self.close_item(number, value, start);
         }
     }
 
-    /// Notes what an item refers to and how many nodes it has.
-    fn close_item(&mut self, item: usize, edges: usize, nodes: usize) {
-        let span = Span {
+    /// How many references and conditions there are.
+    fn open_item(&mut self) -> (usize, usize) {
+        self.used_print = self.default_print;
+        (self.edges.len(), self.tables.nodes.len())
+    }
+
+    /// Notes what an item refers to and how many nodes it has, and refuses it if it is wrong.
+    fn close_item(&mut self, item: usize, json: Json<'d>, (edges, nodes): (usize, usize)) {
+        let problem = self.problem.take();
+        if let Some(problem) = &problem {
+            self.edges.truncate(problem.edges);
+        }
+        let edges = Span {
             start: edges as u32,
             len: (self.edges.len() - edges) as u32,
         };
         let own = (self.tables.nodes.len() - nodes) as u32;
+        let print = self.used_print.wrapping_add(fingerprint(json));
         if let Some(item) = self.items.get_mut(item) {
-            item.edges = span;
+            item.edges = edges;
             item.own = own;
+            item.print = print;
+        }
+        if let Some(problem) = problem {
+            self.refuse(item, &problem.issue);
+        }
+    }
+
+    fn symbol_or_none(&mut self, text: &str) -> Symbol {
+        if text.is_empty() {
+            NONE
+        } else {
+            self.tables.symbols.intern(text)
         }
     }
 }

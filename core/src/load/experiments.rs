@@ -5,11 +5,28 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::flag_set::{Draw, Experiment, NONE, Range, Span};
-use crate::json::Json;
 use crate::symbols::Symbol;
 
 use super::Loader;
-use super::fields::issue;
+use super::fields::Issue;
+
+/// What the flags so far have taken.
+struct Taken {
+    /// The first draw of each experiment, by the symbol of its key.
+    draws: Vec<u32>,
+    /// The latest of [`Taken::slots`], by layer.
+    latest: Vec<u32>,
+    slots: Vec<Slot>,
+}
+
+/// That an experiment is there and, if it is in a layer, slots that it has.
+struct Slot {
+    key: Symbol,
+    layer: u32,
+    range: Range,
+    /// The one before in the layer.
+    before: u32,
+}
 
 impl<'d> Loader<'d> {
     /// In the order of the document, so that what ran goes on running: of two flags that clash the later one
@@ -18,106 +35,74 @@ impl<'d> Loader<'d> {
         if self.tables.experiments.is_empty() {
             return;
         }
-        let mut first_draws = vec![NONE; self.tables.symbols.len()];
-        let mut layers: Vec<Vec<(Range, Symbol)>> = vec![Vec::new(); self.tables.layers.len()];
+        let mut taken = Taken {
+            draws: vec![NONE; self.tables.symbols.len()],
+            latest: vec![NONE; self.tables.layers.len()],
+            slots: Vec::new(),
+        };
         for flag in 0..self.flags.len() {
             if self.is_refused(flag) {
                 continue;
             }
-            match self.clash(flag, &first_draws, &layers) {
-                Some((rule, message)) => {
-                    let at = self.rule_json(flag, rule);
-                    if let Some(at) = at {
-                        let problem = issue(at, &[message]);
-                        self.refuse(self.flag_item(flag), problem);
+            let start = taken.slots.len();
+            if let Some((rule, message)) = self.clash(flag, &mut taken) {
+                taken.give_back(start);
+                let rules = self.flags.get(flag).map(|flag| flag.member("rules"));
+                let rule = rules.and_then(|rules| {
+                    let mut elements = rules.elements();
+                    for _ in 0..rule {
+                        elements.next();
                     }
+                    elements.next()
+                });
+                if let Some(rule) = rule {
+                    let issue = Issue::new(rule.member("experiment"), message);
+                    self.refuse(self.flag_item(flag), &issue);
                 }
-                None => self.occupy(flag, &mut first_draws, &mut layers),
             }
         }
     }
 
-    fn rule_json(&self, flag: usize, rule: usize) -> Option<Json<'d>> {
-        let flag = *self.flags.get(flag)?;
-        let (_, rules) = flag.members().find(|(name, _)| *name == "rules")?;
-        let rule = rules.elements().nth(rule)?;
-        let experiment = rule.members().find(|(name, _)| *name == "experiment");
-        experiment.map(|(_, json)| json)
-    }
-
-    /// The draws of a flag that belong to experiments, with the place of their rules.
-    fn experiment_draws(
-        &self,
-        flag: usize,
-    ) -> impl Iterator<Item = (usize, u32, Draw, Experiment)> {
+    /// Takes what the experiments of a flag need. Otherwise the rule that clashes, and how.
+    fn clash(&self, flag: usize, taken: &mut Taken) -> Option<(usize, &'static str)> {
         let tables = &self.tables;
         let rules = tables.flags.get(flag).map_or(Span::default(), |flag| Span {
             start: flag.rules,
             len: flag.rule_count.into(),
         });
-        rules
-            .of(&tables.rules)
-            .iter()
-            .enumerate()
-            .filter_map(|(place, rule)| {
-                let draw = tables.draws.get(rule.draw as usize)?;
-                let experiment = tables.experiments.get(draw.experiment as usize)?;
-                Some((place, rule.draw, *draw, *experiment))
-            })
-    }
-
-    fn clash(
-        &self,
-        flag: usize,
-        first_draws: &[u32],
-        layers: &[Vec<(Range, Symbol)>],
-    ) -> Option<(usize, &'static str)> {
-        let mut own: Vec<(usize, Draw, Experiment)> = Vec::new();
-        for (place, _, draw, experiment) in self.experiment_draws(flag) {
-            let first = first_draws.get(experiment.key as usize).copied();
-            let before = self
-                .tables
-                .draws
-                .get(first.unwrap_or(NONE) as usize)
-                .copied();
-            let before = before.into_iter().chain(
-                own.iter()
-                    .filter(|(_, _, other)| other.key == experiment.key)
-                    .map(|(_, draw, _)| *draw)
-                    .take(1),
-            );
-            for other in before {
-                if !self.drawn_alike(&draw, &experiment, &other) {
+        let mut place = 0;
+        for rule in rules.of(&tables.rules) {
+            place += 1;
+            let Some(draw) = tables.draws.get(rule.draw as usize) else {
+                continue;
+            };
+            let Some(experiment) = tables.experiments.get(draw.experiment as usize) else {
+                continue;
+            };
+            let Some(first) = taken.draws.get_mut(experiment.key as usize) else {
+                continue;
+            };
+            if let Some(other) = tables.draws.get(*first as usize) {
+                if !self.drawn_alike(draw, experiment, other) {
                     return Some((
-                        place,
+                        place - 1,
                         "another rule has this experiment with another phase, layer, slots, holdout, salt, unit or hash",
                     ));
                 }
+                continue;
             }
-            if let Some(taken) = layers.get(experiment.layer as usize) {
-                let slots = experiment.slots.of(&self.tables.ranges);
-                let others = own
-                    .iter()
-                    .filter(|(_, _, other)| {
-                        other.layer == experiment.layer && other.key != experiment.key
-                    })
-                    .flat_map(|(_, _, other)| other.slots.of(&self.tables.ranges));
-                let taken = taken
-                    .iter()
-                    .filter(|(_, key)| *key != experiment.key)
-                    .map(|(range, _)| range);
-                if taken.chain(others).any(|range| {
-                    slots
-                        .iter()
-                        .any(|slot| slot.start < range.end && range.start < slot.end)
-                }) {
+            *first = rule.draw;
+            let nothing = Range { start: 0, end: 0 };
+            taken.take(experiment.key, NONE, nothing);
+            for slot in experiment.slots.of(&tables.ranges) {
+                if taken.is_taken(experiment, *slot) {
                     return Some((
-                        place,
+                        place - 1,
                         "another experiment of the layer has some of these slots",
                     ));
                 }
+                taken.take(experiment.key, experiment.layer, *slot);
             }
-            own.push((place, draw, experiment));
         }
         None
     }
@@ -135,20 +120,47 @@ impl<'d> Loader<'d> {
             && slots(experiment) == slots(other)
             && holdouts(experiment) == holdouts(other)
     }
+}
 
-    fn occupy(&self, flag: usize, first_draws: &mut [u32], layers: &mut [Vec<(Range, Symbol)>]) {
-        for (_, number, _, experiment) in self.experiment_draws(flag) {
-            let Some(first) = first_draws.get_mut(experiment.key as usize) else {
-                continue;
-            };
-            if *first != NONE {
-                continue;
+impl Taken {
+    fn is_taken(&self, experiment: &Experiment, slot: Range) -> bool {
+        let mut at = self.latest.get(experiment.layer as usize).copied();
+        while let Some(other) = at.and_then(|at| self.slots.get(at as usize)) {
+            if other.key != experiment.key
+                && slot.start < other.range.end
+                && other.range.start < slot.end
+            {
+                return true;
             }
-            *first = number;
-            if let Some(taken) = layers.get_mut(experiment.layer as usize) {
-                for slot in experiment.slots.of(&self.tables.ranges) {
-                    taken.push((*slot, experiment.key));
-                }
+            at = Some(other.before);
+        }
+        false
+    }
+
+    fn take(&mut self, key: Symbol, layer: u32, range: Range) {
+        let mut before = NONE;
+        if let Some(latest) = self.latest.get_mut(layer as usize) {
+            before = *latest;
+            *latest = self.slots.len() as u32;
+        }
+        self.slots.push(Slot {
+            key,
+            layer,
+            range,
+            before,
+        });
+    }
+
+    /// Undoes what was taken since there were `start` slots.
+    fn give_back(&mut self, start: usize) {
+        while self.slots.len() > start
+            && let Some(slot) = self.slots.pop()
+        {
+            if let Some(latest) = self.latest.get_mut(slot.layer as usize) {
+                *latest = slot.before;
+            }
+            if let Some(first) = self.draws.get_mut(slot.key as usize) {
+                *first = NONE;
             }
         }
     }

@@ -1,189 +1,332 @@
-//! Reading members of objects, with a pointer for whatever is wrong.
+//! Reading members of objects, and saying what is wrong with them.
 
 use alloc::string::String;
 
 use crate::bucketing::enrol_cut;
-use crate::json::{Json, Kind, push_pointer_token};
+use crate::json::{Elements, Json, Kind, push_pointer_token};
 use crate::limits;
-use crate::number::parse_percent;
+use crate::number::{Number, parse_percent, write_u64};
 use crate::schema;
 use crate::time::parse_rfc3339;
 
-/// One thing wrong, and where. The pointer is made when it is known what it is needed for: a document may
-/// hold 100,000 broken flags, and the way from the root to the last is long.
+use super::Loader;
+
+/// One thing wrong, and where. Pointer and message are made when it is known what they are needed for: a
+/// document may hold 100,000 broken flags, and the way from the root to the last is long.
 pub(super) struct Issue<'d> {
     at: Json<'d>,
-    /// A member of `at` that is wrong by its name.
-    member: Option<&'d str>,
-    pub(super) message: String,
-}
-
-pub(super) type Load<'d, T> = Result<T, Issue<'d>>;
-
-#[cold]
-pub(super) fn issue<'d>(at: Json<'d>, message: &[&str]) -> Issue<'d> {
-    Issue {
-        at,
-        member: None,
-        message: message.concat(),
-    }
+    /// `@` stands for the text of the place, `#` for its name, `%` for the detail.
+    message: &'static str,
+    detail: String,
 }
 
 impl<'d> Issue<'d> {
+    pub(super) fn new(at: Json<'d>, message: &'static str) -> Self {
+        Self {
+            at,
+            message,
+            detail: String::new(),
+        }
+    }
+
+    /// What is wrong, for a person.
+    pub(super) fn message(&self) -> String {
+        let mut message = String::new();
+        for character in self.message.chars() {
+            match character {
+                '@' => message.push_str(self.at.text()),
+                '#' => message.push_str(self.at.name()),
+                '%' => message.push_str(&self.detail),
+                _ => message.push(character),
+            }
+        }
+        message
+    }
+
     /// The JSON pointer to the place. `base`, if the place lies in it, saves searching from the root; its own
-    /// pointer is `/` `kind` `/` `name`.
-    pub(super) fn pointer(&self, base: Option<(Json<'d>, &str, &str)>) -> String {
-        let mut pointer = match base {
-            Some((base, kind, name)) if self.at.is_in(base) => {
-                let mut pointer = String::new();
-                push_pointer_token(&mut pointer, kind);
-                push_pointer_token(&mut pointer, name);
+    /// pointer is `/flags/` and its name.
+    pub(super) fn pointer(&self, base: Option<Json<'d>>) -> String {
+        match base {
+            Some(base) if self.at.is_in(base) => {
+                let mut pointer = String::from("/flags");
+                push_pointer_token(&mut pointer, base.name());
                 self.at.pointer_from(base, &mut pointer);
                 pointer
             }
             _ => self.at.pointer(),
-        };
-        if let Some(member) = self.member {
-            push_pointer_token(&mut pointer, member);
-        }
-        pointer
-    }
-}
-
-/// The members of an object by name; an unknown or a double one is an error.
-pub(super) fn fields<'d, const N: usize>(
-    json: Json<'d>,
-    names: &[&str; N],
-) -> Load<'d, [Option<Json<'d>>; N]> {
-    let mut found = [None; N];
-    fill_fields(json, names, &mut found)?;
-    Ok(found)
-}
-
-/// The body of [`fields`], compiled once.
-fn fill_fields<'d>(json: Json<'d>, names: &[&str], found: &mut [Option<Json<'d>>]) -> Load<'d, ()> {
-    if json.kind() != Kind::Object {
-        return Err(issue(json, &["expected an object"]));
-    }
-    let mut check_doubles = false;
-    for (member, value) in json.members() {
-        let slot = names
-            .iter()
-            .position(|&name| name == member)
-            .and_then(|at| found.get_mut(at));
-        match slot {
-            Some(slot) if slot.is_none() => *slot = Some(value),
-            Some(_) => return Err(double(json, member)),
-            None if schema::is_ignored(member) => check_doubles = true,
-            None => return Err(unknown(value, member)),
         }
     }
-    if check_doubles {
-        no_doubles(json)?;
+}
+
+/// What is wrong with what is being read. Only what was found first is told: reading goes on with
+/// defaults, and what comes of it is thrown away. Neither a caller nor the code that a browser loads has to step
+/// out of every reading that may fail.
+pub(super) struct Problem<'d> {
+    pub(super) issue: Issue<'d>,
+    /// How many references there were before.
+    pub(super) edges: usize,
+}
+
+impl<'d> Loader<'d> {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrong(&mut self, at: Json<'d>, message: &'static str) {
+        self.wrong_with(at, message, &[]);
     }
-    Ok(())
-}
 
-#[cold]
-pub(super) fn unknown<'d>(value: Json<'d>, member: &str) -> Issue<'d> {
-    issue(value, &["unknown member `", member, "`"])
-}
-
-#[cold]
-pub(super) fn double<'d>(json: Json<'d>, member: &'d str) -> Issue<'d> {
-    Issue {
-        at: json,
-        member: Some(member),
-        message: ["duplicate member `", member, "`"].concat(),
+    /// With the parts of a list in the message's place of the detail.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrong_with(&mut self, at: Json<'d>, message: &'static str, detail: &[&str]) {
+        if self.problem.is_some() {
+            return;
+        }
+        let mut issue = Issue::new(at, message);
+        for part in detail {
+            if !issue.detail.is_empty() {
+                issue.detail.push_str(", ");
+            }
+            issue.detail.push_str(part);
+        }
+        self.problem = Some(Problem {
+            issue,
+            edges: self.edges.len(),
+        });
     }
-}
 
-pub(super) fn no_doubles<'d>(json: Json<'d>) -> Load<'d, ()> {
-    match json.duplicate_member() {
-        Some(member) => Err(double(json, member)),
-        None => Ok(()),
+    pub(super) fn is_wrong(&self) -> bool {
+        self.problem.is_some()
     }
-}
 
-pub(super) fn text<'d>(json: Json<'d>) -> Load<'d, &'d str> {
-    json.as_str()
-        .ok_or_else(|| issue(json, &["expected a string"]))
-}
-
-pub(super) fn boolean<'d>(json: Json<'d>) -> Load<'d, bool> {
-    json.as_bool()
-        .ok_or_else(|| issue(json, &["expected true or false"]))
-}
-
-/// A name: see `docs/flag-set.md`, section 1.
-pub(super) fn name<'d>(json: Json<'d>) -> Load<'d, &'d str> {
-    let name = text(json)?;
-    check_name(json, name)?;
-    Ok(name)
-}
-
-pub(super) fn check_name<'d>(at: Json<'d>, name: &str) -> Load<'d, ()> {
-    if name.is_empty() || name.len() > limits::MAX_NAME_BYTES {
-        return Err(issue(at, &["a name has 1 to 256 bytes"]));
+    /// The members of an object by name; an unknown or a double one is wrong.
+    pub(super) fn fields<const N: usize>(
+        &mut self,
+        json: Json<'d>,
+        names: &[&str; N],
+    ) -> [Json<'d>; N] {
+        let mut found = [json.absent(); N];
+        self.fill_fields(json, names, &mut found);
+        found
     }
-    no_controls(at, name)
-}
 
-pub(super) fn salt<'d>(json: Json<'d>) -> Load<'d, &'d str> {
-    let salt = text(json)?;
-    if salt.is_empty() || salt.len() > limits::MAX_SALT_BYTES {
-        return Err(issue(json, &["a salt has 1 to 1,024 bytes"]));
+    /// The body of [`fields`](Self::fields), compiled once.
+    #[inline(never)]
+    fn fill_fields(&mut self, json: Json<'d>, names: &[&str], found: &mut [Json<'d>]) {
+        if !self.is_object(json) {
+            return;
+        }
+        let mut check_doubles = false;
+        for (member, value) in json.members() {
+            let slot = names
+                .iter()
+                .position(|&name| name == member)
+                .and_then(|at| found.get_mut(at));
+            match slot {
+                Some(slot) if slot.exists() => self.wrong(value, DOUBLE),
+                Some(slot) => *slot = value,
+                None if schema::is_ignored(member) => check_doubles = true,
+                None => self.wrong(value, UNKNOWN),
+            }
+        }
+        if check_doubles {
+            self.no_doubles(json);
+        }
     }
-    no_controls(json, salt)?;
-    Ok(salt)
-}
 
-fn no_controls<'d>(at: Json<'d>, text: &str) -> Load<'d, ()> {
-    if text.bytes().any(|byte| byte < 0x20 || byte == 0x7F) {
-        return Err(issue(at, &["control characters are not allowed here"]));
+    pub(super) fn is_object(&mut self, json: Json<'d>) -> bool {
+        let is_object = json.kind() == Kind::Object;
+        if !is_object {
+            self.wrong(json, "expected an object");
+        }
+        is_object
     }
-    Ok(())
-}
 
-/// A percentage, as the exclusive bound of the enrolment position.
-pub(super) fn percent<'d>(json: Json<'d>) -> Load<'d, u64> {
-    let ppm = match json.kind() {
-        Kind::Number => parse_percent(json.text().as_bytes()),
-        _ => None,
-    };
-    ppm.map(enrol_cut).ok_or_else(|| {
-        issue(
-            json,
-            &["expected a number from 0 to 100 with at most four decimals"],
-        )
-    })
-}
+    #[inline(never)]
+    pub(super) fn no_doubles(&mut self, json: Json<'d>) {
+        if let Some(second) = json.duplicate() {
+            self.wrong(second, DOUBLE);
+        }
+    }
 
-/// A time, in milliseconds since 1970.
-pub(super) fn time<'d>(json: Json<'d>) -> Load<'d, i64> {
-    let millis = match json.as_str() {
-        Some(text) => parse_rfc3339(text.as_bytes())
-            .filter(|time| time.fraction_digits <= 3)
-            .map(|time| time.millis.0),
-        None => match json.number() {
-            Some(crate::number::Number::Integer(millis)) => Some(millis),
+    /// A member that must be there.
+    pub(super) fn need(&mut self, json: Json<'d>, parent: Json<'d>, missing: &'static str) -> bool {
+        if !json.exists() {
+            self.wrong(parent, missing);
+        }
+        json.exists()
+    }
+
+    #[inline(never)]
+    pub(super) fn text(&mut self, json: Json<'d>) -> &'d str {
+        if json.kind() != Kind::String {
+            self.wrong(json, "expected a string");
+        }
+        json.text()
+    }
+
+    #[inline(never)]
+    pub(super) fn boolean(&mut self, json: Json<'d>, default: bool) -> bool {
+        let value = json.as_bool();
+        if value.is_none() && json.exists() {
+            self.wrong(json, "expected true or false");
+        }
+        value.unwrap_or(default)
+    }
+
+    /// An integer of a range; a default if it is absent.
+    #[inline(never)]
+    pub(super) fn integer(
+        &mut self,
+        json: Json<'d>,
+        default: u64,
+        range: (u64, u64),
+        wrong: &'static str,
+    ) -> u64 {
+        if !json.exists() {
+            return default;
+        }
+        let value = json.as_u64(range.1).filter(|value| *value >= range.0);
+        if value.is_none() {
+            self.wrong(json, wrong);
+        }
+        value.unwrap_or(default)
+    }
+
+    /// A name: see `docs/flag-set.md`, section 1.
+    pub(super) fn name(&mut self, json: Json<'d>) -> &'d str {
+        let name = self.text(json);
+        self.check_name(json, name);
+        name
+    }
+
+    pub(super) fn check_name(&mut self, at: Json<'d>, name: &str) {
+        let bound = "a name has 1 to 256 bytes";
+        self.check_text(at, name, limits::MAX_NAME_BYTES, bound);
+    }
+
+    pub(super) fn salt(&mut self, json: Json<'d>) -> &'d str {
+        let salt = self.text(json);
+        let bound = "a salt has 1 to 1,024 bytes";
+        self.check_text(json, salt, limits::MAX_SALT_BYTES, bound);
+        salt
+    }
+
+    #[inline(never)]
+    fn check_text(&mut self, at: Json<'d>, text: &str, max: usize, bound: &'static str) {
+        if text.is_empty() || text.len() > max {
+            self.wrong(at, bound);
+        }
+        if text.bytes().any(|byte| byte < 0x20 || byte == 0x7F) {
+            self.wrong(at, "control characters are not allowed here");
+        }
+    }
+
+    /// A percentage, as the exclusive bound of the enrolment position.
+    pub(super) fn percent(&mut self, json: Json<'d>) -> u64 {
+        let ppm = match json.kind() {
+            Kind::Number => parse_percent(json.text().as_bytes()),
             _ => None,
-        },
-    };
-    millis.ok_or_else(|| {
-        issue(
+        };
+        if ppm.is_none() {
+            self.wrong(
+                json,
+                "expected a number from 0 to 100 with at most four decimals",
+            );
+        }
+        ppm.map_or(0, enrol_cut)
+    }
+
+    /// A time, in milliseconds since 1970.
+    #[inline(never)]
+    pub(super) fn time(&mut self, json: Json<'d>) -> i64 {
+        let millis = match json.as_str() {
+            Some(text) => parse_rfc3339(text.as_bytes())
+                .filter(|time| time.fraction_digits <= 3)
+                .map(|time| time.millis.0),
+            None => match json.number() {
+                Some(Number::Integer(millis)) => Some(millis),
+                _ => None,
+            },
+        };
+        if millis.is_none() {
+            self.wrong(
+                json,
+                "expected a time: RFC 3339 with at most three fraction digits, or integer milliseconds since 1970",
+            );
+        }
+        millis.unwrap_or_default()
+    }
+
+    /// An array; absent if it is none, or too long.
+    #[inline(never)]
+    pub(super) fn array(&mut self, json: Json<'d>, max: usize, too_many: &'static str) -> Json<'d> {
+        if json.kind() != Kind::Array {
+            self.wrong(json, "expected an array");
+        } else if json.elements().count() > max {
+            self.wrong(json, too_many);
+        } else {
+            return json;
+        }
+        json.absent()
+    }
+
+    /// What stands for a list of strings: one of them, or an array.
+    pub(super) fn one_or_array(
+        &mut self,
+        json: Json<'d>,
+        max: usize,
+        too_many: &'static str,
+    ) -> Elements<'d> {
+        if json.kind() == Kind::String {
+            json.alone()
+        } else {
+            self.array(json, max, too_many).elements()
+        }
+    }
+
+    /// A word's place in a fixed list; 0 if it is absent.
+    #[inline(never)]
+    pub(super) fn one_of(&mut self, json: Json<'d>, words: &[&str]) -> usize {
+        if !json.exists() {
+            return 0;
+        }
+        let word = self.text(json);
+        for (place, known) in words.iter().enumerate() {
+            if *known == word {
+                return place;
+            }
+        }
+        self.wrong_with(json, "expected one of: %", words);
+        0
+    }
+
+    /// A pair `[start, end]` with `start < end <= max`.
+    #[inline(never)]
+    pub(super) fn range(&mut self, json: Json<'d>, max: u64) -> (u64, u64) {
+        let mut elements = json.elements();
+        if let (Some(start), Some(end), None) = (elements.next(), elements.next(), elements.next())
+            && let (Some(start), Some(end)) = (start.as_u64(max), end.as_u64(max))
+            && start < end
+        {
+            return (start, end);
+        }
+        self.wrong_with(
             json,
-            &["expected a time: RFC 3339 with at most three fraction digits, or integer milliseconds since 1970"],
-        )
-    })
+            "expected [start, end], integers with start < end <= %",
+            &[write_u64(max, &mut [0; 20])],
+        );
+        (0, 1)
+    }
 }
 
-pub(super) fn array<'d>(json: Json<'d>, max: usize, too_many: &str) -> Load<'d, Json<'d>> {
-    if json.kind() != Kind::Array {
-        return Err(issue(json, &["expected an array"]));
+pub(super) const UNKNOWN: &str = "unknown member `#`";
+pub(super) const DOUBLE: &str = "duplicate member `#`";
+
+/// As `concat` of a slice, which brings overflow checks and their messages.
+pub(super) fn concat(parts: &[&str]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(part);
     }
-    if json.elements().count() > max {
-        return Err(issue(json, &[too_many]));
-    }
-    Ok(json)
+    text
 }

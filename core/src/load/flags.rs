@@ -1,11 +1,12 @@
 //! Flags up to their rules: numbers, types, variants, metadata; and units and hashes, which all share.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::bucketing::Hash;
 use crate::flag_set::{
-    Attribute, AttributeKind, Flag, FlagState, MetadataEntry, NONE, NONE16, Span, Variant,
+    Attribute, AttributeKind, Flag, FlagState, MetadataEntry, NONE, NONE16, Segment, Span, Variant,
     VariantValue,
 };
 use crate::json::{Json, Kind};
@@ -15,52 +16,62 @@ use crate::resolution::Reason;
 use crate::schema;
 use crate::value::ValueType;
 
-use super::fields::{array, boolean, check_name, fields, issue, name, no_doubles, text};
+use super::fields::Issue;
 use super::graph::Item;
-use super::{Load, Loader, memo_key};
+use super::{Loader, json_kind, memo};
+
+const EMPTY: Flag = Flag {
+    variants: 0,
+    rules: 0,
+    metadata: NONE,
+    variant_count: 0,
+    rule_count: 0,
+    default: NONE16,
+    off: NONE16,
+    value_type: ValueType::Boolean,
+    state: FlagState::Enabled,
+    fallback: Reason::Default,
+    plain_draw: NONE,
+    plain_serve: NONE16,
+    reads_attributes: false,
+};
+
+const UNNAMED: Segment = Segment {
+    name: NONE,
+    root: NONE,
+};
+
+const NO_VALUE: [&str; 5] = [
+    "expected a value of type boolean",
+    "expected a value of type string",
+    "expected a value of type integer",
+    "expected a value of type number",
+    "expected a value of type object",
+];
 
 impl<'d> Loader<'d> {
     /// Gives every flag its number. Of two flags of one key both are refused, as one.
-    pub(super) fn number_flags(&mut self, json: Json<'d>) -> Load<'d, ()> {
-        let segments = self.items.len();
+    pub(super) fn number_flags(&mut self, json: Json<'d>, segments: usize) {
         let mut doubles = Vec::new();
         for (key, value) in json.members() {
             let number = self.tables.symbols.intern(key) as usize;
             if number < self.flags.len() {
                 doubles.push((number, value));
-                continue;
+            } else if number == limits::MAX_FLAGS {
+                return self.wrong(json, "more than 100,000 flags");
+            } else {
+                self.flags.push(value);
             }
-            if number == limits::MAX_FLAGS {
-                return Err(issue(json, &["more than 100,000 flags"]));
-            }
-            self.flags.push(value);
         }
         let count = self.flags.len();
-        self.items.resize_with(segments + count, Item::default);
-        self.refused.resize(count, None);
-        let empty = Flag {
-            variants: 0,
-            rules: 0,
-            metadata: NONE,
-            variant_count: 0,
-            rule_count: 0,
-            default: NONE16,
-            off: NONE16,
-            value_type: ValueType::Boolean,
-            state: FlagState::Enabled,
-            fallback: Reason::Default,
-            plain_draw: NONE,
-            plain_serve: NONE16,
-            reads_attributes: false,
-        };
-        self.tables.flags.resize(count, empty);
+        self.items = vec![Item::default(); segments + count];
+        self.tables.segments = vec![UNNAMED; segments];
+        self.tables.flags = vec![EMPTY; count];
+        self.tables.fingerprints = vec![0; count];
         for (number, value) in doubles {
-            self.refuse(
-                segments + number,
-                issue(value, &["two flags have this key"]),
-            );
+            let issue = Issue::new(value, "two flags have this key");
+            self.refuse(segments + number, &issue);
         }
-        Ok(())
     }
 
     pub(super) fn flag_item(&self, flag: usize) -> usize {
@@ -80,24 +91,21 @@ impl<'d> Loader<'d> {
         if self.is_refused(number) {
             return;
         }
-        match self.try_flag_header(number, json) {
-            Ok(flag) => {
-                if let Some(slot) = self.tables.flags.get_mut(number) {
-                    *slot = flag;
-                }
-            }
-            Err(issue) => self.refuse(self.flag_item(number), issue),
+        let flag = self.header(json);
+        if let Some(problem) = self.problem.take() {
+            self.refuse(self.flag_item(number), &problem.issue);
+        } else if let Some(slot) = self.tables.flags.get_mut(number) {
+            *slot = flag;
         }
     }
 
-    fn try_flag_header(&mut self, number: usize, json: Json<'d>) -> Load<'d, Flag> {
-        {
-            let key = self.tables.symbols.get(number as u32);
-            check_name(json, key)?;
-        }
+    fn header(&mut self, json: Json<'d>) -> Flag {
+        self.check_name(json, json.name());
         // Before all else: what an importer wrote about the flag is what a caller should read.
-        if let Some((_, error)) = json.members().find(|(name, _)| *name == "error") {
-            return Err(issue(error, &[text(error)?]));
+        let error = json.member("error");
+        if error.exists() {
+            self.text(error);
+            self.wrong(error, "@");
         }
         let [
             value_type,
@@ -110,67 +118,58 @@ impl<'d> Loader<'d> {
             _,
             metadata,
             _,
-        ] = fields(json, &schema::FLAG_MEMBERS)?;
-        let value_type = value_type.ok_or_else(|| issue(json, &["member `type` is missing"]))?;
-        let type_name = text(value_type)?;
-        let value_type = ValueType::ALL
-            .into_iter()
+        ] = self.fields(json, &schema::FLAG_MEMBERS);
+        let mut flag = EMPTY;
+        if self.is_wrong() || !self.need(value_type, json, "member `type` is missing") {
+            return flag;
+        }
+        let type_name = self.text(value_type);
+        match ValueType::ALL
+            .iter()
             .find(|known| known.as_str() == type_name)
-            .ok_or_else(|| {
-                issue(
-                    value_type,
-                    &["expected boolean, string, integer, number or object"],
-                )
-            })?;
-        let enabled = match enabled {
-            Some(enabled) => boolean(enabled)?,
-            None => true,
-        };
-        let variants = self.variants(json, variants, value_type)?;
-        let mut flag = Flag {
-            variants: variants.start,
-            rules: 0,
-            metadata: NONE,
-            variant_count: variants.len as u16,
-            rule_count: 0,
-            default: NONE16,
-            off: NONE16,
-            value_type,
-            state: if enabled {
-                FlagState::Enabled
-            } else {
-                FlagState::Disabled
-            },
-            fallback: Reason::Default,
-            plain_draw: NONE,
-            plain_serve: NONE16,
-            reads_attributes: false,
-        };
+        {
+            Some(known) => flag.value_type = *known,
+            None => self.wrong(
+                value_type,
+                "expected boolean, string, integer, number or object",
+            ),
+        }
+        if !self.boolean(enabled, true) {
+            flag.state = FlagState::Disabled;
+        }
+        let variants = self.variants(json, variants, flag.value_type);
+        flag.variants = variants.start;
+        flag.variant_count = variants.len as u16;
         for (json, slot) in [(default, &mut flag.default), (off, &mut flag.off)] {
-            if let Some(json) = json.filter(|json| json.kind() != Kind::Null) {
-                *slot = self.variant_in(variants, json)?;
+            if json.kind() != Kind::Null {
+                *slot = self.variant_in(variants, json);
             }
         }
-        if let Some(metadata) = metadata {
-            flag.metadata = self.metadata(metadata)?;
-        }
-        Ok(flag)
+        flag.metadata = self.metadata(metadata);
+        flag
     }
 
     /// The number, in the flag, of the variant that a string names.
-    pub(super) fn variant_in(&self, variants: Span, json: Json<'d>) -> Load<'d, u16> {
-        let name = text(json)?;
-        self.variant_of(variants, name)
-            .ok_or_else(|| issue(json, &["the flag has no variant `", name, "`"]))
+    #[inline(never)]
+    pub(super) fn variant_in(&mut self, variants: Span, json: Json<'d>) -> u16 {
+        let name = self.text(json);
+        self.variant_of(variants, name, json, "the flag has no variant `@`")
     }
 
-    pub(super) fn variant_of(&self, variants: Span, name: &str) -> Option<u16> {
-        let symbol = self.tables.symbols.find(name.as_bytes())?;
-        let at = variants
-            .of(&self.tables.variants)
-            .iter()
-            .position(|variant| variant.name == symbol)?;
-        Some(at as u16)
+    pub(super) fn variant_of(
+        &mut self,
+        variants: Span,
+        name: &str,
+        at: Json<'d>,
+        unknown: &'static str,
+    ) -> u16 {
+        let symbol = self.tables.symbols.find(name.as_bytes()).unwrap_or(NONE);
+        let known = variants.of(&self.tables.variants);
+        if let Some(number) = known.iter().position(|variant| variant.name == symbol) {
+            return number as u16;
+        }
+        self.wrong(at, unknown);
+        NONE16
     }
 
     pub(super) fn flag_variants(&self, flag: u32) -> Span {
@@ -181,236 +180,256 @@ impl<'d> Loader<'d> {
         })
     }
 
-    fn variants(
-        &mut self,
-        flag: Json<'d>,
-        json: Option<Json<'d>>,
-        value_type: ValueType,
-    ) -> Load<'d, Span> {
-        let key = match json {
-            Some(json) => memo_key(value_type.as_str(), json),
-            None if value_type == ValueType::Boolean => String::from("boolean"),
-            None => return Err(issue(flag, &["member `variants` is missing"])),
-        };
+    fn variants(&mut self, flag: Json<'d>, json: Json<'d>, value_type: ValueType) -> Span {
+        if !json.exists() && value_type != ValueType::Boolean {
+            self.wrong(flag, "member `variants` is missing");
+        }
+        if json.exists() && self.is_object(json) {
+            if json.members().count() > limits::MAX_VARIANTS {
+                self.wrong(json, "more than 1,000 variants");
+            }
+            self.no_doubles(json);
+        }
+        if self.is_wrong() {
+            return Span::default();
+        }
         // Most flags share their variants with others: what is written alike is stored once.
-        if let Some(start) = self.variant_lists.get(&key) {
-            let len = json.map_or(2, |json| json.members().count());
-            return Ok(Span {
-                start,
-                len: len as u32,
-            });
+        let kind = json_kind(memo::VARIANTS + value_type as u8, json);
+        let mut len = json.members().count() as u32;
+        if !json.exists() {
+            len = 2;
+        }
+        if let Some(start) = self.memo.get(kind, json.text()) {
+            return Span { start, len };
         }
         let start = self.tables.variants.len() as u32;
-        match json {
-            None => {
-                for (name, value) in [("on", true), ("off", false)] {
-                    let name = self.tables.symbols.intern(name);
-                    let value = VariantValue::Boolean(value);
-                    self.tables.variants.push(Variant { name, value });
-                }
-            }
-            Some(json) => {
-                if json.kind() != Kind::Object {
-                    return Err(issue(json, &["expected an object"]));
-                }
-                let count = json.members().count();
-                if count > limits::MAX_VARIANTS {
-                    return Err(issue(json, &["more than 1,000 variants"]));
-                }
-                no_doubles(json)?;
-                for (name, value) in json.members() {
-                    check_name(value, name)?;
-                    let value = self.value(value, value_type)?;
-                    let name = self.tables.symbols.intern(name);
-                    self.tables.variants.push(Variant { name, value });
-                }
+        if !json.exists() {
+            for (name, value) in [("on", true), ("off", false)] {
+                self.push_variant(name, VariantValue::Boolean(value));
             }
         }
-        self.variant_lists.put(&key, start);
-        Ok(Span {
-            start,
-            len: self.tables.variants.len() as u32 - start,
-        })
+        for (name, value) in json.members() {
+            self.check_name(value, name);
+            let value = self.value(value, value_type);
+            self.push_variant(name, value);
+        }
+        if !self.is_wrong() {
+            self.memo.put(kind, json.text(), start);
+        }
+        Span { start, len }
     }
 
-    fn value(&mut self, json: Json<'d>, value_type: ValueType) -> Load<'d, VariantValue> {
-        let wrong = || issue(json, &["expected a value of type ", value_type.as_str()]);
-        Ok(match value_type {
-            ValueType::Boolean => VariantValue::Boolean(json.as_bool().ok_or_else(wrong)?),
-            ValueType::String => {
-                let text = json.as_str().ok_or_else(wrong)?;
-                VariantValue::String(self.tables.symbols.intern(text))
+    fn push_variant(&mut self, name: &str, value: VariantValue) {
+        let name = self.tables.symbols.intern(name);
+        self.tables.variants.push(Variant { name, value });
+    }
+
+    #[inline(never)]
+    fn value(&mut self, json: Json<'d>, value_type: ValueType) -> VariantValue {
+        let (kind, number) = (json.kind(), json.number());
+        match (value_type, kind) {
+            (ValueType::Boolean, Kind::True | Kind::False) => {
+                return VariantValue::Boolean(kind == Kind::True);
             }
-            ValueType::Integer => match json.number() {
-                Some(Number::Integer(value)) => VariantValue::Integer(value),
-                _ => return Err(wrong()),
-            },
-            ValueType::Number => match json.number() {
-                Some(Number::Integer(value)) => VariantValue::Number(value as f64),
-                Some(Number::Double(value)) => VariantValue::Number(value),
-                None => return Err(wrong()),
-            },
-            ValueType::Object => {
-                if !matches!(json.kind(), Kind::Object | Kind::Array) {
-                    return Err(wrong());
-                }
-                check_json(json)?;
+            (ValueType::String, Kind::String) => {
+                return VariantValue::String(self.tables.symbols.intern(json.text()));
+            }
+            (ValueType::Object, Kind::Object | Kind::Array) => {
+                self.check_json(json);
                 let mut text = String::new();
                 json.minify_to(&mut text);
-                VariantValue::Object(self.tables.symbols.intern(&text))
+                return VariantValue::Object(self.tables.symbols.intern(&text));
             }
-        })
+            _ => {}
+        }
+        match (value_type, number) {
+            (ValueType::Integer, Some(Number::Integer(value))) => VariantValue::Integer(value),
+            (ValueType::Number, Some(Number::Integer(value))) => VariantValue::Number(value as f64),
+            (ValueType::Number, Some(Number::Double(value))) => VariantValue::Number(value),
+            _ => {
+                let message = NO_VALUE.get(value_type as usize).copied();
+                self.wrong(json, message.unwrap_or_default());
+                VariantValue::Boolean(false)
+            }
+        }
     }
 
     /// A metadata object; the number of its span.
-    pub(super) fn metadata(&mut self, json: Json<'d>) -> Load<'d, u32> {
-        if json.kind() != Kind::Object {
-            return Err(issue(json, &["expected an object"]));
+    #[inline(never)]
+    pub(super) fn metadata(&mut self, json: Json<'d>) -> u32 {
+        if !json.exists() || !self.is_object(json) {
+            return NONE;
         }
         if json.members().count() > limits::MAX_METADATA {
-            return Err(issue(json, &["more than 64 members of metadata"]));
+            self.wrong(json, "more than 64 members of metadata");
         }
-        no_doubles(json)?;
+        self.no_doubles(json);
         let start = self.tables.metadata.len() as u32;
         for (key, value) in json.members() {
-            check_name(value, key)?;
-            let entry = match value.kind() {
-                Kind::True => VariantValue::Boolean(true),
-                Kind::False => VariantValue::Boolean(false),
-                Kind::String => VariantValue::String(self.tables.symbols.intern(value.text())),
-                Kind::Number => match value.number() {
-                    Some(Number::Integer(number)) => VariantValue::Integer(number),
-                    Some(Number::Double(number)) => VariantValue::Number(number),
-                    None => return Err(out_of_range(value)),
-                },
-                _ => return Err(issue(value, &["expected a string, a boolean or a number"])),
+            self.check_name(value, key);
+            let value_type = match (value.kind(), value.number()) {
+                (Kind::True | Kind::False, _) => ValueType::Boolean,
+                (Kind::String, _) => ValueType::String,
+                (Kind::Number, Some(Number::Integer(_))) => ValueType::Integer,
+                (Kind::Number, Some(Number::Double(_))) => ValueType::Number,
+                (Kind::Number, None) => return self.out_of_range(value),
+                _ => {
+                    self.wrong(value, "expected a string, a boolean or a number");
+                    return NONE;
+                }
             };
+            let value = self.value(value, value_type);
             let name = self.tables.symbols.intern(key);
-            self.tables
-                .metadata
-                .push(MetadataEntry { name, value: entry });
+            self.tables.metadata.push(MetadataEntry { name, value });
         }
         self.tables.metadata_spans.push(Span {
             start,
             len: self.tables.metadata.len() as u32 - start,
         });
-        Ok(self.tables.metadata_spans.len() as u32 - 1)
+        self.tables.metadata_spans.len() as u32 - 1
+    }
+
+    fn out_of_range(&mut self, at: Json<'d>) -> u32 {
+        self.wrong(
+            at,
+            "the number is too large for a double, or longer than 128 characters",
+        );
+        NONE
+    }
+
+    /// Refuses double members and numbers out of range anywhere in a value.
+    fn check_json(&mut self, json: Json<'d>) {
+        if json.kind() == Kind::Number && json.number().is_none() {
+            self.out_of_range(json);
+        }
+        for element in json.elements() {
+            self.check_json(element);
+        }
+        self.no_doubles(json);
+        for (_, value) in json.members() {
+            self.check_json(value);
+        }
     }
 
     /// The number of the attribute with this name or pointer.
-    pub(super) fn attribute(&mut self, json: Json<'d>) -> Load<'d, u16> {
-        let text = name(json)?;
-        if let Some(number) = self.attributes.get(text) {
-            return Ok(number as u16);
+    #[inline(never)]
+    pub(super) fn attribute(&mut self, json: Json<'d>) -> u16 {
+        let text = self.name(json);
+        if let Some(number) = self.memo.get(memo::ATTRIBUTE, text) {
+            return number as u16;
         }
-        let kind = match text.as_bytes() {
-            b"$random" => AttributeKind::Random,
-            [b'/', ..] => {
-                if !valid_escapes(text.as_bytes()) {
-                    return Err(issue(
-                        json,
-                        &["`~` in a JSON pointer is followed by 0 or 1"],
-                    ));
-                }
-                AttributeKind::Pointer
+        let mut kind = AttributeKind::Name;
+        if text == "$random" {
+            kind = AttributeKind::Random;
+        }
+        if text.as_bytes().first() == Some(&b'/') {
+            kind = AttributeKind::Pointer;
+            if !valid_escapes(text.as_bytes()) {
+                self.wrong(json, "`~` in a JSON pointer is followed by 0 or 1");
             }
-            _ => AttributeKind::Name,
-        };
+        }
         let number = self.tables.attributes.len();
         if number == limits::MAX_ATTRIBUTES_READ {
-            return Err(issue(json, &["more than 60,000 attribute names"]));
+            self.wrong(json, "more than 60,000 attribute names");
         }
-        let symbol = self.tables.symbols.intern(text);
-        self.tables
-            .attributes
-            .push(Attribute { name: symbol, kind });
-        self.attributes.put(text, number as u32);
-        Ok(number as u16)
+        if self.is_wrong() {
+            return 0;
+        }
+        let name = self.tables.symbols.intern(text);
+        self.tables.attributes.push(Attribute { name, kind });
+        self.memo.put(memo::ATTRIBUTE, text, number as u32);
+        number as u16
     }
 
     /// The number of a unit chain.
-    pub(super) fn unit(&mut self, json: Json<'d>) -> Load<'d, u16> {
+    #[inline(never)]
+    pub(super) fn unit_or(&mut self, json: Json<'d>, default: u16) -> u16 {
+        if !json.exists() {
+            return default;
+        }
+        let mut json = json;
+        let mut elements = json.elements();
         // An array of one name means the name.
-        let json = match (json.elements().next(), json.elements().nth(1)) {
-            (Some(only), None) if only.kind() == Kind::String => only,
-            _ => json,
-        };
-        let key = memo_key("unit ", json);
-        if let Some(number) = self.units.get(&key) {
-            return Ok(number as u16);
+        if let (Some(only), None) = (elements.next(), elements.next())
+            && only.kind() == Kind::String
+        {
+            json = only;
+        }
+        let kind = json_kind(memo::UNIT, json);
+        if let Some(number) = self.memo.get(kind, json.text()) {
+            return number as u16;
         }
         let number = self.tables.units.len();
         if number == limits::MAX_ATTRIBUTES_READ {
-            return Err(issue(json, &["more than 60,000 different units"]));
+            self.wrong(json, "more than 60,000 different units");
         }
+        let bound = "a unit names 1 to 8 attributes";
+        let list = self.one_or_array(json, limits::MAX_UNIT_CHAIN, bound);
         let start = self.tables.unit_attributes.len() as u32;
-        if json.kind() == Kind::String {
-            let attribute = self.attribute(json)?;
+        for element in list {
+            let attribute = self.attribute(element);
             self.tables.unit_attributes.push(attribute);
-        } else {
-            let bound = "a unit names 1 to 8 attributes";
-            let chain = array(json, limits::MAX_UNIT_CHAIN, bound)?;
-            for element in chain.elements() {
-                let attribute = self.attribute(element)?;
-                self.tables.unit_attributes.push(attribute);
-            }
-            if self.tables.unit_attributes.len() as u32 == start {
-                return Err(issue(json, &[bound]));
-            }
         }
-        self.tables.units.push(Span {
-            start,
-            len: self.tables.unit_attributes.len() as u32 - start,
-        });
-        self.units.put(&key, number as u32);
-        Ok(number as u16)
+        let len = self.tables.unit_attributes.len() as u32 - start;
+        if len == 0 {
+            self.wrong(json, bound);
+        }
+        if self.is_wrong() {
+            return 0;
+        }
+        self.tables.units.push(Span { start, len });
+        self.memo.put(kind, json.text(), number as u32);
+        number as u16
+    }
+
+    pub(super) fn hash_or(&mut self, json: Json<'d>, default: u8) -> u8 {
+        if json.exists() {
+            self.hash(json)
+        } else {
+            default
+        }
     }
 
     /// The number of a hash profile.
-    pub(super) fn hash(&mut self, json: Json<'d>) -> Load<'d, u8> {
-        let hash = if let Some(name) = json.as_str() {
-            if let Some(at) = Hash::NATIVE.iter().position(|(known, _)| *known == name) {
-                return Ok(at as u8);
+    #[inline(never)]
+    pub(super) fn hash(&mut self, json: Json<'d>) -> u8 {
+        if let Some(name) = json.as_str() {
+            let number = Hash::NATIVE.iter().position(|(known, _)| *known == name);
+            if let Some(number) = number {
+                return number as u8;
             }
-            return Err(issue(json, &["unknown hash `", name, "`"]));
-        } else {
-            let [name, modulus] = fields(json, &schema::HASH_MEMBERS)?;
-            let name = name.ok_or_else(|| issue(json, &["member `name` is missing"]))?;
-            if text(name)? != schema::MODULUS_HASH {
-                return Err(issue(name, &["only `md5-mod` takes a modulus"]));
-            }
-            let modulus = modulus.ok_or_else(|| issue(json, &["member `modulus` is missing"]))?;
-            let modulus = modulus
-                .as_u64(1 << 32)
-                .filter(|&modulus| modulus > 0)
-                .ok_or_else(|| issue(modulus, &["expected an integer from 1 to 4294967296"]))?;
-            Hash::Md5Mod { modulus }
-        };
-        let hashes = &mut self.tables.hashes;
-        if let Some(at) = hashes.iter().position(|&known| known == hash) {
-            return Ok(at as u8);
+            self.wrong(json, "unknown hash `@`");
+            return 0;
         }
-        if hashes.len() > usize::from(u8::MAX) {
-            return Err(issue(json, &["more than 256 different hashes"]));
+        let [name, modulus] = self.fields(json, &schema::HASH_MEMBERS);
+        if self.need(name, json, "member `name` is missing")
+            && self.text(name) != schema::MODULUS_HASH
+        {
+            self.wrong(name, "only `md5-mod` takes a modulus");
         }
-        hashes.push(hash);
-        Ok((hashes.len() - 1) as u8)
+        self.need(modulus, json, "member `modulus` is missing");
+        let wrong = "expected an integer from 1 to 4294967296";
+        let modulus = self.integer(modulus, 1, (1, 1 << 32), wrong);
+        let hash = Hash::Md5Mod { modulus };
+        let hashes = &self.tables.hashes;
+        if let Some(number) = hashes.iter().position(|known| *known == hash) {
+            return number as u8;
+        }
+        let number = hashes.len();
+        if number > usize::from(u8::MAX) {
+            self.wrong(json, "more than 256 different hashes");
+        }
+        if self.is_wrong() {
+            return 0;
+        }
+        self.tables.hashes.push(hash);
+        number as u8
     }
 
-    pub(super) fn two_lanes(&mut self, json: Json<'d>) -> Load<'d, u8> {
-        let hash = self.hash(json)?;
-        self.need_two_lanes(hash, json)?;
-        Ok(hash)
-    }
-
-    pub(super) fn need_two_lanes(&self, hash: u8, at: Json<'d>) -> Load<'d, ()> {
-        if self.tables.hash(hash).has_two_lanes() {
-            return Ok(());
+    pub(super) fn need_two_lanes(&mut self, hash: u8, at: Json<'d>) {
+        if !self.tables.hash(hash).has_two_lanes() {
+            self.wrong(at, "this needs a hash of two lanes, such as `xxh64`");
         }
-        Err(issue(
-            at,
-            &["this needs a hash of two lanes, such as `xxh64`"],
-        ))
     }
 }
 
@@ -422,24 +441,4 @@ fn valid_escapes(pointer: &[u8]) -> bool {
         }
     }
     true
-}
-
-fn out_of_range<'d>(at: Json<'d>) -> super::Issue<'d> {
-    issue(
-        at,
-        &["the number is too large for a double, or longer than 128 characters"],
-    )
-}
-
-/// Refuses double members and numbers out of range anywhere in a value.
-fn check_json<'d>(json: Json<'d>) -> Load<'d, ()> {
-    match json.kind() {
-        Kind::Number if json.number().is_none() => Err(out_of_range(json)),
-        Kind::Array => json.elements().try_for_each(check_json),
-        Kind::Object => {
-            no_doubles(json)?;
-            json.members().try_for_each(|(_, value)| check_json(value))
-        }
-        _ => Ok(()),
-    }
 }

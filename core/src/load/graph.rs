@@ -9,12 +9,16 @@ use crate::json::Json;
 use crate::limits;
 
 use super::Loader;
-use super::fields::issue;
+use super::fields::Issue;
 
 /// A segment or a flag, as a thing that refers and is referred to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Item {
     pub(super) refused: bool,
+    /// Another segment has its name.
+    pub(super) doubled: bool,
+    /// The fingerprint of it and of what it uses beside segments and flags.
+    pub(super) print: u64,
     /// Its own condition nodes.
     pub(super) own: u32,
     pub(super) edges: Span,
@@ -35,6 +39,7 @@ struct Reach {
     depth: u32,
     /// Condition nodes, counted at every use.
     steps: u32,
+    print: u64,
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
@@ -85,13 +90,17 @@ impl<'d> Loader<'d> {
     }
 
     fn close(&mut self, item: usize, reach: &mut [Reach]) {
-        let Some(Item { own, edges, .. }) = self.items.get(item).cloned() else {
+        let Some(Item {
+            own, edges, print, ..
+        }) = self.items.get(item).cloned()
+        else {
             return;
         };
         let mut sum = Reach {
             state: State::Done,
             depth: 1,
             steps: own,
+            print,
         };
         let mut problem = None;
         for edge in edges.of(&self.edges) {
@@ -99,34 +108,37 @@ impl<'d> Loader<'d> {
             let used = reach.get(to).copied().unwrap_or_default();
             sum.depth = sum.depth.max(used.depth + 1);
             sum.steps = sum.steps.saturating_add(used.steps);
-            if self.items.get(to).is_some_and(|item| item.refused) {
-                problem = problem.or(Some((edge.at, "this refers to something that was refused")));
+            // A sum: in which order they are named makes no difference.
+            sum.print = sum.print.wrapping_add(used.print.rotate_left(17));
+            if problem.is_none() && self.items.get(to).is_some_and(|item| item.refused) {
+                problem = Some((edge.at, "this refers to something that was refused"));
             }
         }
-        if sum.depth > limits::MAX_REFERENCE_DEPTH {
-            let at = edges.of(&self.edges).first().map(|edge| edge.at);
-            problem = problem.or(at.map(|at| {
-                (
-                    at,
+        if problem.is_none()
+            && let Some(edge) = edges.of(&self.edges).first()
+        {
+            if sum.depth > limits::MAX_REFERENCE_DEPTH {
+                problem = Some((
+                    edge.at,
                     "segments and prerequisites are chained more than 32 levels deep",
-                )
-            }));
-        }
-        if sum.steps > limits::MAX_CONDITION_STEPS {
-            let at = edges.of(&self.edges).first().map(|edge| edge.at);
-            problem = problem.or(at.map(|at| {
-                (
-                    at,
+                ));
+            } else if sum.steps > limits::MAX_CONDITION_STEPS {
+                problem = Some((
+                    edge.at,
                     "resolving this could reach more than 100,000 conditions",
-                )
-            }));
+                ));
+            }
         }
         if let Some(entry) = reach.get_mut(item) {
             *entry = sum;
         }
         if let Some((at, message)) = problem {
-            let problem = issue(at, &[message]);
-            self.refuse(item, problem);
+            self.refuse(item, &Issue::new(at, message));
+        }
+        let refused = self.items.get(item).is_some_and(|item| item.refused);
+        let flag = item.checked_sub(self.tables.segments.len());
+        if let Some(print) = flag.and_then(|flag| self.tables.fingerprints.get_mut(flag)) {
+            *print = sum.print ^ u64::from(refused);
         }
     }
 
@@ -137,12 +149,12 @@ impl<'d> Loader<'d> {
             return;
         }
         // Everything on the stack from the target up lies on a cycle.
-        let from = stack.iter().position(|(item, _)| *item == to).unwrap_or(0);
-        let cycle: Vec<(usize, usize)> = stack.get(from..).unwrap_or_default().to_vec();
-        for (item, done) in cycle {
-            if let Some(edge) = self.edge(item, done.wrapping_sub(1)) {
-                let problem = issue(edge.at, &["this refers back to itself in a circle"]);
-                self.refuse(item, problem);
+        let mut in_cycle = false;
+        for (item, done) in &*stack {
+            in_cycle |= *item == to;
+            if in_cycle && let Some(edge) = self.edge(*item, done.wrapping_sub(1)) {
+                let problem = Issue::new(edge.at, "this refers back to itself in a circle");
+                self.refuse(*item, &problem);
             }
         }
     }

@@ -191,7 +191,8 @@ pub enum RefreshEvent {
     },
     /// Another flag set is held from now on, and some flags may answer differently.
     Changed {
-        /// Their keys; also those that were added or removed.
+        /// Their keys; also those that were added or removed. A flag that is only written in another way, in other than
+        /// white space, the order of members and what is for people, may be among them.
         flags: Vec<String>,
         /// The new revision.
         revision: u64,
@@ -228,8 +229,8 @@ pub struct RefreshStatus {
 ///   bound. No status and no content ever stops it.
 /// - The last good flag set stays whatever comes: what is too large, unreadable, wrongly signed, or
 ///   of an older revision is refused.
-/// - A revision, once seen, stands for its content: other flags under the same number are refused too. Flag sets
-///   without revision (0) are taken as they come.
+/// - A revision, once seen, stands for its content: flags written otherwise under the same number are refused too. Flag
+///   sets without revision (0) are taken as they come.
 /// - An answer to a request that was given up is ignored.
 ///
 /// The host holds the flag set. After each call, and at the time that was named, it asks [`poll`](Self::poll) what to do
@@ -531,7 +532,7 @@ impl Refresh {
             }
             if new == old && new != 0 {
                 // Another rendering of the same flags is the same revision.
-                if held.changed_flags(&news).is_empty() {
+                if rewritten(held, &news).is_empty() {
                     return Ok(None);
                 }
                 return Err(RefreshFailure::RevisionReused { revision: new });
@@ -547,8 +548,7 @@ impl Refresh {
             self.tell(RefreshEvent::Ready { revision });
         }
         if let Some(held) = held {
-            let changed = held.changed_flags(news);
-            let flags: Vec<String> = changed.into_iter().map(Into::into).collect();
+            let flags = rewritten(held, news);
             if !flags.is_empty() {
                 self.tell(RefreshEvent::Changed { flags, revision });
             }
@@ -640,6 +640,24 @@ impl Refresh {
             max_bytes: self.config.max_bytes,
         }
     }
+}
+
+/// The keys of the flags that are not written as before: in the order of the new flag set, then those that it no longer
+/// has. What [`FlagSet::changed_flags`] finds is among them; it compares meanings, which costs a browser
+/// more than all the rest of a refresh.
+fn rewritten(old: &FlagSet, new: &FlagSet) -> Vec<String> {
+    let mut keys = Vec::new();
+    for key in new.flag_keys() {
+        if old.fingerprint(key) != new.fingerprint(key) {
+            keys.push(key.into());
+        }
+    }
+    for key in old.flag_keys() {
+        if new.fingerprint(key).is_none() {
+            keys.push(key.into());
+        }
+    }
+    keys
 }
 
 /// Of a document, to recognise it when it comes again in the same process.

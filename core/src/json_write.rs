@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use crate::number::{write_i64, write_u64};
+
 /// The members of one JSON object. [`Members::close`] ends it.
 pub(crate) struct Members<'o> {
     out: &'o mut Vec<u8>,
@@ -129,24 +131,11 @@ pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 pub(crate) fn push_i64(out: &mut Vec<u8>, value: i64) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    push_u64(out, value.unsigned_abs());
+    out.extend_from_slice(write_i64(value, &mut [0; 20]).as_bytes());
 }
 
-pub(crate) fn push_u64(out: &mut Vec<u8>, mut value: u64) {
-    let start = out.len();
-    loop {
-        out.push(b'0' + (value % 10) as u8);
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
+pub(crate) fn push_u64(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(write_u64(value, &mut [0; 20]).as_bytes());
 }
 
 #[cfg(test)]

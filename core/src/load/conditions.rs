@@ -77,10 +77,9 @@ impl<'d> Loader<'d> {
             return;
         }
         let (mut kind, mut value, mut kinds) = ("", json, 0);
-        for known in schema::CONDITION_KINDS {
-            let member = json.member(known);
-            if member.exists() {
-                (kind, value) = (known, member);
+        for (name, member) in json.members() {
+            if let Some(known) = schema::CONDITION_KINDS.iter().find(|known| **known == name) {
+                (kind, value) = (*known, member);
                 kinds += 1;
             }
         }

@@ -28,10 +28,15 @@ fn print(json: Json<'_>, ignores: bool) -> u64 {
         }
         Kind::Array => {
             for element in json.elements() {
-                sum = hash_text("", sum).wrapping_add(print(element, ignores));
+                sum = mix(sum).wrapping_add(print(element, ignores));
             }
         }
         _ => return hash_text(json.text(), sum),
     }
-    hash_text("", sum)
+    mix(sum)
+}
+
+/// So that what is added next meets other bits. The multiplier is that of Knuth's MMIX generator.
+fn mix(sum: u64) -> u64 {
+    (sum ^ sum >> 29).wrapping_mul(0x5851_F42D_4C95_7F2D)
 }

@@ -412,7 +412,7 @@ impl Refresh {
                     let pause = millis(asked).min(self.config.max_retry_after);
                     self.pause_until = at.after(pause);
                 }
-                if failure == RefreshFailure::NothingHeld {
+                if matches!(failure, RefreshFailure::NothingHeld) {
                     self.etag = None;
                 }
                 if failure.is_refusal() {

@@ -633,6 +633,17 @@ impl Tables {
         hash.copied().unwrap_or(Hash::Xxh64)
     }
 
+    /// The bytes of the text that a variant's value is held as.
+    pub(crate) fn value_bytes(&self, variant: u32) -> usize {
+        let variant = self.variants.get(variant as usize);
+        match variant.map(|variant| variant.value) {
+            Some(VariantValue::String(text) | VariantValue::Object(text)) => {
+                self.symbols.get(text).len()
+            }
+            _ => 0,
+        }
+    }
+
     pub(crate) fn value(&self, value: VariantValue) -> Value<'_> {
         match value {
             VariantValue::Boolean(value) => Value::Boolean(value),

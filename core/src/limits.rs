@@ -67,6 +67,11 @@ pub const MAX_REFERENCE_DEPTH: u32 = 32;
 /// references at each of 32 levels would be 2^32; 100,000 nodes are about a millisecond.
 pub const MAX_CONDITION_STEPS: u32 = 100_000;
 
+/// Most bytes of variants' values that the prerequisites of one set test with `value`, a value counted at each
+/// test: 64 MiB, or a fifth of a second. 10,000 prerequisites on flags with 1,000 short values each
+/// stay below.
+pub const MAX_TESTED_BYTES: usize = 64 << 20;
+
 /// Most operands of one `in`, `containsAny` or `containsAll`, and most digests of one `inHashed`.
 pub const MAX_SET_OPERANDS: usize = 100_000;
 

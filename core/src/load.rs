@@ -47,7 +47,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<FlagSet, LoadError> {
     if let Some(Problem { issue, .. }) = loader.problem {
         return Err(LoadError::Document(Diagnostic {
             severity: Severity::Error,
-            pointer: issue.pointer(None),
+            pointer: issue.pointer_from_root(),
             message: issue.message(),
             flag: None,
         }));
@@ -72,6 +72,8 @@ struct Loader<'d> {
     default_print: u64,
     /// Of the layers and holdouts that the item being read has used so far.
     used_print: u64,
+    /// The object of segments.
+    segments: Option<Json<'d>>,
     flags: Vec<Json<'d>>,
     /// By [`Item`]: segments, then flags.
     items: Vec<Item>,
@@ -80,6 +82,11 @@ struct Loader<'d> {
     layers: Vec<u64>,
     holdouts: Vec<u64>,
     memo: Memo,
+    /// What is wrong with the patterns that were refused.
+    #[cfg(feature = "regex")]
+    refused_regexes: Vec<String>,
+    /// Bytes of variants' values that prerequisites have been tested on.
+    tested: usize,
 }
 
 /// Where a condition or a rule stands: what it takes over when it names nothing of its own.
@@ -160,6 +167,7 @@ impl<'d> Loader<'d> {
             default_hash: 0,
             default_print: 0,
             used_print: 0,
+            segments: None,
             flags: Vec::new(),
             items: Vec::new(),
             edges: Vec::new(),
@@ -170,6 +178,9 @@ impl<'d> Loader<'d> {
                 values: Vec::new(),
                 key: String::new(),
             },
+            #[cfg(feature = "regex")]
+            refused_regexes: Vec::new(),
+            tested: 0,
         }
     }
 
@@ -191,7 +202,7 @@ impl<'d> Loader<'d> {
             match place.and_then(|place| known.get_mut(place)) {
                 Some(slot) => *slot = value,
                 None if member == "$schema" || schema::is_ignored(member) => {}
-                None => self.say(Severity::Warning, &Issue::new(value, UNKNOWN)),
+                None => self.say(Severity::Warning, &Issue::new(value, UNKNOWN), value),
             }
         }
         let [
@@ -229,6 +240,7 @@ impl<'d> Loader<'d> {
         if self.is_wrong() {
             return set;
         }
+        self.segments = Some(segments);
         // Flag keys come first: a flag's number is its key's symbol.
         let count = segments.members().count();
         self.number_flags(flags, count);
@@ -295,9 +307,13 @@ impl<'d> Loader<'d> {
         self.diagnostics.shrink_to_fit();
     }
 
-    /// Adds a diagnostic that is about no flag.
-    fn say(&mut self, severity: Severity, issue: &Issue<'d>) {
-        self.add(severity, issue.pointer(None), issue.message(), None);
+    /// Adds a diagnostic that is about no flag. `base` is the member of the document that the place lies in.
+    fn say(&mut self, severity: Severity, issue: &Issue<'d>, base: Json<'d>) {
+        if self.diagnostics.len() == limits::MAX_DIAGNOSTICS {
+            self.unsaid += 1;
+            return;
+        }
+        self.add(severity, issue.pointer("", base), issue.message(), None);
     }
 
     fn add(&mut self, severity: Severity, pointer: String, message: String, flag: Option<String>) {
@@ -323,13 +339,18 @@ impl<'d> Loader<'d> {
             return;
         }
         let Some(flag) = item.checked_sub(self.tables.segments.len()) else {
-            self.say(Severity::Error, issue);
+            if let Some(segments) = self.segments {
+                self.say(Severity::Error, issue, segments);
+            }
             return;
         };
         if let Some(flag) = self.tables.flags.get_mut(flag) {
             flag.state = FlagState::Refused;
         }
-        let pointer = issue.pointer(self.flags.get(flag).copied());
+        let Some(base) = self.flags.get(flag) else {
+            return;
+        };
+        let pointer = issue.pointer("/flags", *base);
         let message = issue.message();
         let why = concat(&[&pointer, ": ", &message]);
         self.tables.refusals.push((flag as u32, why));
@@ -357,7 +378,7 @@ impl<'d> Loader<'d> {
             prints.push(match self.problem.take() {
                 None => fingerprint(value) | 1,
                 Some(problem) => {
-                    self.say(Severity::Error, &problem.issue);
+                    self.say(Severity::Error, &problem.issue, json);
                     0
                 }
             });

@@ -170,7 +170,14 @@ impl<'d> Loader<'d> {
         self.tables.symbol_lists.push(0);
         if value.exists() {
             for number in 0..variants.len {
-                if !refused && self.variant_passes(test as u32, variants.start + number) {
+                if refused || self.is_wrong() {
+                    break;
+                }
+                let variant = variants.start + number;
+                self.tested += 1 + self.tables.value_bytes(variant);
+                if self.tested > limits::MAX_TESTED_BYTES {
+                    self.wrong(value, "prerequisites test more than 64 MiB of values");
+                } else if self.variant_passes(test as u32, variant) {
                     self.tables.symbol_lists.push(number);
                 }
             }

@@ -43,18 +43,20 @@ impl<'d> Issue<'d> {
         message
     }
 
-    /// The JSON pointer to the place. `base`, if the place lies in it, saves searching from the root; its own
-    /// pointer is `/flags/` and its name.
-    pub(super) fn pointer(&self, base: Option<Json<'d>>) -> String {
-        match base {
-            Some(base) if self.at.is_in(base) => {
-                let mut pointer = String::from("/flags");
-                push_pointer_token(&mut pointer, base.name());
-                self.at.pointer_from(base, &mut pointer);
-                pointer
-            }
-            _ => self.at.pointer(),
-        }
+    /// The JSON pointer to the place, searched from the root.
+    pub(super) fn pointer_from_root(&self) -> String {
+        self.at.pointer()
+    }
+
+    /// The JSON pointer to the place, which is in `base` or stands beside it. `prefix` is the pointer to the object
+    /// that `base` is a member of: searching from the root would be a long way, which a hostile
+    /// document makes us go a thousand times.
+    pub(super) fn pointer(&self, prefix: &str, base: Json<'d>) -> String {
+        let base = if self.at.is_in(base) { base } else { self.at };
+        let mut pointer = String::from(prefix);
+        push_pointer_token(&mut pointer, base.name());
+        self.at.pointer_from(base, &mut pointer);
+        pointer
     }
 }
 

@@ -40,6 +40,18 @@ struct Reach {
     /// Condition nodes, counted at every use.
     steps: u32,
     print: u64,
+    /// Of an open one: its place on the stack.
+    place: usize,
+}
+
+/// The way from a root to the item being looked at.
+#[derive(Default)]
+struct Way {
+    /// The items, and how many edges of each are done.
+    stack: Vec<(usize, usize)>,
+    /// The places of those that are not known to lie on a cycle, ascending. Each item is found to do so once,
+    /// however many edges lead back.
+    straight: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
@@ -55,19 +67,21 @@ impl<'d> Loader<'d> {
     /// a document may chain 100,000 flags.
     pub(super) fn settle(&mut self) {
         let mut reach = vec![Reach::default(); self.items.len()];
-        // The item, and how many of its edges are done.
-        let mut stack: Vec<(usize, usize)> = Vec::new();
+        let mut way = Way::default();
         for root in 0..self.items.len() {
-            self.open(root, &mut reach, &mut stack);
-            while let Some((item, done)) = stack.last_mut() {
+            open(root, &mut reach, &mut way);
+            while let Some((item, done)) = way.stack.last_mut() {
                 let item = *item;
                 match self.edge(item, *done) {
                     Some(edge) => {
                         *done += 1;
-                        self.follow(edge, &mut reach, &mut stack);
+                        self.follow(edge, &mut reach, &mut way);
                     }
                     None => {
-                        stack.pop();
+                        way.stack.pop();
+                        if way.straight.last() == Some(&way.stack.len()) {
+                            way.straight.pop();
+                        }
                         self.close(item, &mut reach);
                     }
                 }
@@ -78,15 +92,6 @@ impl<'d> Loader<'d> {
     fn edge(&self, item: usize, number: usize) -> Option<Edge<'d>> {
         let edges = self.items.get(item)?.edges.of(&self.edges);
         edges.get(number).copied()
-    }
-
-    fn open(&self, item: usize, reach: &mut [Reach], stack: &mut Vec<(usize, usize)>) {
-        if let Some(entry) = reach.get_mut(item) {
-            if entry.state == State::New {
-                entry.state = State::Open;
-                stack.push((item, 0));
-            }
-        }
     }
 
     fn close(&mut self, item: usize, reach: &mut [Reach]) {
@@ -101,6 +106,7 @@ impl<'d> Loader<'d> {
             depth: 1,
             steps: own,
             print,
+            place: 0,
         };
         let mut problem = None;
         for edge in edges.of(&self.edges) {
@@ -142,20 +148,35 @@ impl<'d> Loader<'d> {
         }
     }
 
-    fn follow(&mut self, edge: Edge<'d>, reach: &mut [Reach], stack: &mut Vec<(usize, usize)>) {
+    fn follow(&mut self, edge: Edge<'d>, reach: &mut [Reach], way: &mut Way) {
         let to = edge.to as usize;
-        if reach.get(to).is_none_or(|entry| entry.state != State::Open) {
-            self.open(to, reach, stack);
+        let open_at = reach.get(to).filter(|entry| entry.state == State::Open);
+        let Some(place) = open_at.map(|entry| entry.place) else {
+            open(to, reach, way);
             return;
-        }
+        };
         // Everything on the stack from the target up lies on a cycle.
-        let mut in_cycle = false;
-        for (item, done) in &*stack {
-            in_cycle |= *item == to;
-            if in_cycle && let Some(edge) = self.edge(*item, done.wrapping_sub(1)) {
+        let from = way.straight.partition_point(|at| *at < place);
+        for at in way.straight.get(from..).unwrap_or_default() {
+            let Some(&(item, done)) = way.stack.get(*at) else {
+                continue;
+            };
+            if let Some(edge) = self.edge(item, done.wrapping_sub(1)) {
                 let problem = Issue::new(edge.at, "this refers back to itself in a circle");
-                self.refuse(*item, &problem);
+                self.refuse(item, &problem);
             }
         }
+        way.straight.truncate(from);
+    }
+}
+
+fn open(item: usize, reach: &mut [Reach], way: &mut Way) {
+    if let Some(entry) = reach.get_mut(item)
+        && entry.state == State::New
+    {
+        entry.state = State::Open;
+        entry.place = way.stack.len();
+        way.straight.push(way.stack.len());
+        way.stack.push((item, 0));
     }
 }

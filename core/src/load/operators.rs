@@ -200,15 +200,23 @@ impl<'d> Loader<'d> {
 
     #[cfg(feature = "regex")]
     fn regex(&mut self, operand: Json<'d>) -> u32 {
+        /// Marks a number as one of a pattern that was refused.
+        const REFUSED: u32 = 1 << 31;
         let pattern = self.text(operand);
         if let Some(number) = self.memo.get(memo::REGEX, pattern) {
+            if number & REFUSED != 0 {
+                let error = self.refused_regexes.get((number ^ REFUSED) as usize);
+                let error = error.cloned().unwrap_or_default();
+                self.wrong_with(operand, "%", &[&error]);
+            }
             return number;
         }
         if pattern.len() > limits::MAX_REGEX_BYTES {
             self.wrong(operand, "the pattern is longer than 1,000 bytes");
         }
+        // Those that are refused count, too: to find that out takes as long.
         let number = self.tables.regexes.len();
-        if number == limits::MAX_REGEXES {
+        if number + self.refused_regexes.len() >= limits::MAX_REGEXES {
             self.wrong(operand, "more than 256 different regular expressions");
         }
         if self.is_wrong() {
@@ -227,6 +235,9 @@ impl<'d> Loader<'d> {
             Err(error) => {
                 let error = alloc::string::ToString::to_string(&error);
                 self.wrong_with(operand, "%", &[&error]);
+                let refused = self.refused_regexes.len() as u32;
+                self.memo.put(memo::REGEX, pattern, refused | REFUSED);
+                self.refused_regexes.push(error);
             }
         }
         number as u32

@@ -1,7 +1,5 @@
 //! What a part of a flag set means, as text: equal texts exactly when the meaning is equal, whatever numbers
 //! the two sets gave to their names, and in whatever order a document lists what has no order.
-//!
-//! A browser runs this at every new flag set, so it neither formats nor brings collections of its own.
 
 use alloc::string::String;
 use alloc::vec;

@@ -172,7 +172,7 @@ fn hash(random: &mut Random) -> Json {
 
 /// A condition that may name the first `segments` segments and the first `flags` flags.
 pub fn condition(random: &mut Random, segments: u64, flags: usize, depth: u32) -> Json {
-    let mut inner = |random: &mut Random| condition(random, segments, flags, depth - 1);
+    let inner = |random: &mut Random| condition(random, segments, flags, depth - 1);
     if depth > 0 && random.percent(40) {
         return match random.below(3) {
             0 => json!({ "not": inner(random) }),

@@ -418,6 +418,7 @@ impl World {
             enrol: None,
             enrol_cut: None,
             arm_range: Some((0, 1 << 32)),
+            arm_share: Some(1 << 32),
             modulus: 1 << 32,
             layer: None,
             layer_position: None,

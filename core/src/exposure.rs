@@ -224,6 +224,10 @@ impl<'a> Exposure<'a> {
         if assignment.arm.is_some() || assignment.arm_range.is_some() {
             line.integer("modulus", assignment.modulus);
         }
+        // A held-out unit was not served what its arm position says.
+        if let (Some(share), None) = (assignment.arm_share, assignment.holdout) {
+            line.fraction("propensity", share, assignment.modulus);
+        }
         line.text_if("layer", assignment.layer);
         line.integer_if("layer_w", known(assignment.layer_position));
 

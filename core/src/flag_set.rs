@@ -614,6 +614,13 @@ impl ExperimentDetails<'_> {
         let arm = find_arm(self.arms, position)?;
         Some((arm.start, arm.end))
     }
+
+    /// How many positions lead to the variant of the arm at `position`.
+    pub(crate) fn arm_share(&self, position: u64) -> Option<u64> {
+        let variant = find_arm(self.arms, position)?.variant;
+        let arms = self.arms.iter().filter(|arm| arm.variant == variant);
+        Some(arms.map(|arm| arm.end - arm.start).sum())
+    }
 }
 
 /// The arm that owns a position.

@@ -264,6 +264,7 @@ impl<'a> Resolution<'a> {
                 .map(|position| position.enrol),
             enrol_cut: details.enrol_cut,
             arm_range: position.and_then(|position| details.arm_range(position.arm)),
+            arm_share: position.and_then(|position| details.arm_share(position.arm)),
             modulus: details.modulus,
             layer: details.layer,
             layer_position,
@@ -316,6 +317,8 @@ pub struct Assignment<'a> {
     pub enrol_cut: Option<u64>,
     /// The range of arm positions that the unit fell in: from, and up to but not including.
     pub arm_range: Option<(u64, u64)>,
+    /// How many arm positions lead to the variant of that range: a variant may own several ranges.
+    pub arm_share: Option<u64>,
     /// The number of arm positions.
     pub modulus: u64,
     /// The layer of the experiment.

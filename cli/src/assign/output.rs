@@ -75,6 +75,7 @@ impl Numbering {
                 enrol: None,
                 enrol_cut: None,
                 arm_range: None,
+                arm_share: None,
                 modulus: 1,
                 layer: None,
                 layer_position: None,

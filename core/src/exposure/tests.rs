@@ -21,6 +21,7 @@ fn assignment(unit: &str) -> Assignment<'_> {
         enrol: Some(17),
         enrol_cut: Some(858_993_459),
         arm_range: Some((2_147_483_648, 4_294_967_296)),
+        arm_share: Some(3_221_225_472),
         modulus: 4_294_967_296,
         layer: Some("checkout"),
         layer_position: Some(99),
@@ -41,6 +42,7 @@ fn sparse() -> Assignment<'static> {
         enrol: None,
         enrol_cut: None,
         arm_range: None,
+        arm_share: None,
         layer: None,
         layer_position: None,
         holdout: Some("q4"),
@@ -195,7 +197,7 @@ fn a_full_record_has_every_member_in_its_place() {
         r#""flag":"button-colour","experiment":"exp-42","phase":1,"unit_type":"userId","unit":"user-1","#,
         r#""variant":"green","value_digest":"sha256:aa","reason":"SPLIT","rule":"exp-42","w0":17,"#,
         r#""enrol_cut":858993459,"w1":3000000000,"cut_lo":2147483648,"cut_hi":4294967296,"#,
-        r#""modulus":4294967296,"layer":"checkout","layer_w":99,"config_version":42,"#,
+        r#""modulus":4294967296,"propensity":0.75,"layer":"checkout","layer_w":99,"config_version":42,"#,
         r#""config_digest":"sha256:bb","config_age_ms":1500,"context_digest":"sha256:cc","#,
         r#""context":{"country":"DE","plan":"a\"b"},"cluster_type":"tenant","cluster":"acme","#,
         r#""stratum":"large","pair":"7","triggered":true,"first":true,"dedupe_window":20047,"#,
@@ -272,4 +274,56 @@ fn extreme_times_and_texts_still_make_one_line() {
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.ends_with("}\n"));
     }
+}
+
+#[test]
+fn the_propensity_is_the_share_of_the_variant_that_was_drawn() {
+    let document = br#"{
+        "format": 1,
+        "holdouts": { "all": { "percent": 100 } },
+        "flags": {
+            "split": { "type": "string", "variants": { "a": "a", "b": "b" }, "rules": [
+                { "experiment": { "key": "split" }, "split": [
+                    { "variant": "a", "weight": 1 }, { "variant": "b", "weight": 1 }, { "variant": "a", "weight": 2 }
+                ] } ] },
+            "held": { "type": "string", "variants": { "a": "a" }, "default": "a", "rules": [
+                { "experiment": { "key": "held", "holdout": "all" }, "split": { "a": 1 } } ] },
+            "served": { "type": "boolean", "rules": [
+                { "experiment": { "key": "served" }, "serve": "on", "rollout": 100 } ] }
+        }
+    }"#;
+    let set = crate::FlagSet::from_json_strict(document).unwrap();
+    let written = |flag: &str, unit: &str| {
+        let context = crate::EvaluationContext::new(unit.to_string());
+        let resolution = set.resolve(flag, &context, UnixMillis(0));
+        let assignment = resolution.assignment().unwrap();
+        line(
+            &Exposure::new(&assignment, UnixMillis(0)),
+            &Origin::default(),
+        )
+    };
+    let mut quarters = [0; 4];
+    for number in 0..100 {
+        let line = written("split", &number.to_string());
+        let (variant, propensity) = [("a", "0.75,"), ("b", "0.25,")]
+            .into_iter()
+            .find(|(variant, _)| line.contains(&format!("\"variant\":\"{variant}\"")))
+            .unwrap();
+        assert!(
+            line.contains(&format!("\"propensity\":{propensity}")),
+            "{line}"
+        );
+        let ranges = ["0,", "1073741824,", "2147483648,"];
+        let range = ranges
+            .iter()
+            .position(|low| line.contains(&format!("\"cut_lo\":{low}")))
+            .unwrap();
+        assert_eq!(variant == "b", range == 1);
+        quarters[range] += 1;
+    }
+    assert!(quarters[0] > 0 && quarters[1] > 0 && quarters[2] > 0);
+    // Held out: what the arm position says was not served. Without a split nothing was drawn between.
+    let held = written("held", "u");
+    assert!(held.contains("\"holdout\":\"all\"") && !held.contains("propensity"));
+    assert!(!written("served", "u").contains("propensity"));
 }

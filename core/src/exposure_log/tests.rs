@@ -35,6 +35,7 @@ fn assignment<'a>(unit: &'a str, variant: &'a str) -> Assignment<'a> {
         enrol: Some(2),
         enrol_cut: None,
         arm_range: Some((0, 10)),
+        arm_share: Some(10),
         modulus: 1 << 32,
         layer: None,
         layer_position: None,

@@ -251,7 +251,7 @@ fn both_lanes_of_a_hash_are_independent() {
                 let mut cells = [0; 100];
                 for unit in &units {
                     let position = hash.position(&salt, unit);
-                    let bin = |position: u64| (position * 10 >> 32) as usize;
+                    let bin = |position: u64| ((position * 10) >> 32) as usize;
                     cells[bin(position.arm) * 10 + bin(position.enrol)] += 1;
                 }
                 let of = format!("{}, {shape} ids, salt {salt}", hash.name());
@@ -317,7 +317,7 @@ fn an_empty_unit_is_a_unit() {
             for n in 0..UNITS {
                 let position = hash.position(&format!("experiment-{n}/1"), unit);
                 for (counts, position) in counts.iter_mut().zip([position.arm, position.enrol]) {
-                    counts[(position * 100 >> 32) as usize] += 1;
+                    counts[((position * 100) >> 32) as usize] += 1;
                 }
             }
             for (lane, counts) in counts.iter().enumerate() {
@@ -407,8 +407,9 @@ fn assignments<'a>(
 #[test]
 fn no_sample_ratio_is_off() {
     let flag_set = load(EXPERIMENTS);
-    // The share that is enrolled, and the weights of the arms.
-    let experiments: [(&str, f64, &[(&str, f64)]); 6] = [
+    /// The flag, the share that is enrolled, and the weights of the arms.
+    type Expected<'a> = (&'a str, f64, &'a [(&'a str, f64)]);
+    let experiments: [Expected<'_>; 6] = [
         ("half", 1.0, &[("off", 1.0), ("on", 1.0)]),
         ("uneven", 0.7, &[("a", 1.0), ("b", 2.0), ("c", 7.0)]),
         ("left", 0.4, &[("off", 1.0), ("on", 1.0)]),

@@ -1,4 +1,5 @@
-//! The code blocks of the documents: each is parsed, compiled or run, and none is left unread.
+//! The documents: each code block is parsed, compiled or run, none is left unread, and every file that
+//! they name is there.
 //!
 //! | language | what happens |
 //! | --- | --- |
@@ -9,7 +10,7 @@
 //! | `sql` | run by the part `sql` |
 //! | `text` | not checked |
 
-use crate::markdown::{Block, blocks};
+use crate::markdown::{Block, blocks, paths};
 use crate::project::{Project, Stop, fail, read, text};
 use crate::{test, tools};
 use serde_json::Value;
@@ -44,7 +45,14 @@ pub(crate) fn check(project: &Project) -> Result<(), Stop> {
     let mut checked = 0;
     for document in documents(project)? {
         let included = is_included(project, &document)?;
-        for block in blocks(&read(&document)?) {
+        let name = project.relative(&document).display().to_string();
+        let markdown = read(&document)?;
+        for (line, path) in paths(&markdown) {
+            if is_missing(project, &document, path) {
+                wrong.push(format!("{name}:{line}: there is no `{path}`"));
+            }
+        }
+        for block in blocks(&markdown) {
             checked += 1;
             let result = match block.language.as_str() {
                 "json" => json(&shell, &block),
@@ -58,13 +66,12 @@ pub(crate) fn check(project: &Project) -> Result<(), Stop> {
                 language => fail(format!("no check is known for `{language}`")),
             };
             if let Err(stop) = result {
-                let path = project.relative(&document).display();
-                wrong.push(format!("{path}:{}: {stop}", block.line));
+                wrong.push(format!("{name}:{}: {stop}", block.line));
             }
         }
     }
     wrong.extend(shell.unknown_tasks()?);
-    println!("{checked} blocks, {} wrong", wrong.len());
+    println!("{checked} blocks; {} wrong", wrong.len());
     if wrong.is_empty() {
         Ok(())
     } else {
@@ -85,6 +92,17 @@ fn documents(project: &Project) -> Result<Vec<PathBuf>, Stop> {
         found.extend(project.files(folder, "md")?);
     }
     Ok(found)
+}
+
+/// Whether this is the path of a file, from the document or from the root, that is not there. What begins
+/// with no folder of the root (an address, a fraction, `a/b` in a formula) is no path.
+fn is_missing(project: &Project, document: &Path, path: &str) -> bool {
+    let folder = document.parent().unwrap_or(&project.root);
+    let first = path.split('/').next().unwrap_or_default();
+    let in_root = !first.is_empty() && project.root.join(first).is_dir();
+    let is_path = in_root || first == ".." || path.ends_with(".md");
+    let is_pattern = path.contains(['*', '{', '<', '…', ' ', ':']);
+    is_path && !is_pattern && !folder.join(path).exists() && !project.root.join(path).exists()
 }
 
 /// Whether some Rust file takes the document in by `include_str!`.

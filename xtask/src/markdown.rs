@@ -1,4 +1,4 @@
-//! The fenced code blocks of a Markdown text.
+//! What a Markdown text holds that can be checked: fenced code blocks, and paths of files.
 
 /// One fenced block.
 #[derive(Debug, PartialEq)]
@@ -47,6 +47,32 @@ pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
     blocks
 }
 
+/// The paths that a text names, each with its line: where its links lead, and code spans with a slash in
+/// them. Addresses, and what only looks like a path, are the caller's to leave out.
+pub(crate) fn paths(markdown: &str) -> Vec<(usize, &str)> {
+    let mut paths = Vec::new();
+    let mut fenced = false;
+    for (index, line) in markdown.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            let links = line
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split(')').next());
+            let links = links.map(|link| link.split('#').next().unwrap_or_default());
+            let spans = line
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|span| span.contains('/'));
+            let found = links.chain(spans).filter(|path| !path.is_empty());
+            paths.extend(found.map(|path| (index + 1, path)));
+        }
+    }
+    paths
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +91,11 @@ mod tests {
             block("", 9, "open\n"),
         ];
         assert_eq!(blocks(text), want);
+    }
+
+    #[test]
+    fn paths_are_link_targets_and_code_spans_with_a_slash() {
+        let text = "[a](docs/a.md#b) and [c](#d), `core/src` `x` or\n```\n[e](f)\n```\n`a`/`b/c`";
+        assert_eq!(paths(text), [(1, "docs/a.md"), (1, "core/src"), (5, "b/c")]);
     }
 }

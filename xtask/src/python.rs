@@ -5,10 +5,13 @@ use crate::tools;
 
 pub(crate) fn reference(project: &Project) -> Result<(), Stop> {
     tools::need("python3")?;
-    project.command("python3 -m tests.reference.check").run()
+    project.command("python3 -m tests.reference.check").run()?;
+    project
+        .command("cargo test -p bucketry-tests --test differential")
+        .run()
 }
 
 pub(crate) fn sql(project: &Project) -> Result<(), Stop> {
-    let python = tools::python(project, "tests/sql/requirements.txt")?;
+    let python = tools::python(project, "sql")?;
     project.program(python).arg("tests/sql/check.py").run()
 }

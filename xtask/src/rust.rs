@@ -23,6 +23,12 @@ pub(crate) fn lint(project: &Project) -> Result<(), Stop> {
     project
         .command("cargo clippy --workspace --all-targets -- -D warnings")
         .run()?;
+    // Parts of their own, which therefore are no tests to `--workspace`.
+    project
+        .command(
+            "cargo clippy -p bucketry-tests --test conformance --test differential -- -D warnings",
+        )
+        .run()?;
     // Without its default features core is other code, and what a browser gets.
     let line = "cargo clippy -p bucketry-core --no-default-features -- -D warnings";
     project.command(line).run()
@@ -87,7 +93,7 @@ pub(crate) fn conformance(project: &Project) -> Result<(), Stop> {
             "BUCKETRY_CONFORMANCE names no folder of suites".to_owned(),
         ));
     };
-    let line = "cargo test -p bucketry-tests --test conformance -- --nocapture";
+    let line = "cargo test -p bucketry-tests --test conformance";
     project
         .command(line)
         .env("BUCKETRY_CONFORMANCE", folder)

@@ -129,11 +129,13 @@ pub(crate) fn wasm_opt(project: &Project) -> Result<PathBuf, Stop> {
     Ok(program)
 }
 
-/// The Python of a virtual environment that holds `requirements`, made anew when those change.
-pub(crate) fn python(project: &Project, requirements: &str) -> Result<PathBuf, Stop> {
+/// The Python of a virtual environment for a folder of `tests`: it holds what `requirements.txt` there
+/// asks for, and is made anew when that changes.
+pub(crate) fn python(project: &Project, tests: &str) -> Result<PathBuf, Stop> {
     need("python3")?;
-    let wanted = project.read(requirements)?;
-    let folder = project.scratch(&requirements.replace(['/', '\\'], "-"))?;
+    let requirements = format!("tests/{tests}/requirements.txt");
+    let wanted = project.read(&requirements)?;
+    let folder = project.scratch(&format!("python-{tests}"))?;
     let python = folder.join("bin/python");
     let stamp = folder.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {

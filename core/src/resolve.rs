@@ -309,11 +309,12 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
         if experiment.sticky
             && let Some(variant) = self.prior(flag, experiment)
         {
+            // Without a unit there is nothing to record, and a holdout met before stays recorded.
             if set.unit(self.context, draw.unit).is_some() {
                 resolution.exposed = index;
+                resolution.holdout = None;
+                resolution.sticky = Sticky::Hit;
             }
-            resolution.holdout = None;
-            resolution.sticky = Sticky::Hit;
             return Tried::Serve(variant);
         }
         let unit = match self.drawn_unit(draw) {

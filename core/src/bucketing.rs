@@ -143,7 +143,7 @@ pub const fn arm_cut(before: u64, total: u64, modulus: u64) -> u64 {
         return 0;
     }
     // Weights sum to less than 2^32 and no modulus is above it, so the product fits.
-    before * modulus / total
+    before.saturating_mul(modulus) / total
 }
 
 /// Where slot `slot` of a layer begins: `floor(slot * 2^32 / 10_000)`.

@@ -283,7 +283,7 @@ pub(crate) struct Tables {
     pub(crate) unit_attributes: Vec<u16>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) nodes: Vec<Node>,
-    /// Root node of each segment, or [`NONE`] when it was refused.
+    /// Root node of each segment; [`NONE`] for one whose condition could not be read.
     pub(crate) segments: Vec<Segment>,
     pub(crate) sets: Vec<ValueSet>,
     pub(crate) symbol_lists: Vec<u32>,

@@ -63,19 +63,20 @@ pub const MAX_CONDITION_DEPTH: u32 = 32;
 /// bytes are 300 KB, which fits the 1 MiB stack of a WebAssembly module.
 pub const MAX_REFERENCE_DEPTH: u32 = 32;
 
-/// Most condition nodes that one resolution can reach, a segment or flag counted at each use. Two
-/// references at each of 32 levels would be 2^32; 100,000 nodes are about a millisecond.
+/// Most condition nodes and rules that one resolution can reach, a segment or flag counted at each use. Two
+/// references at each of 32 levels would be 2^32; 100,000 usual ones are a few milliseconds, and of the
+/// dearest, rules that draw by SHA-256, 50.
 pub const MAX_CONDITION_STEPS: u32 = 100_000;
 
 /// Most bytes of variants' values that the prerequisites of one set test with `value`, a value counted at each
-/// test: 64 MiB, or a fifth of a second. 10,000 prerequisites on flags with 1,000 short values each
+/// test: 64 MiB, or some seconds at the worst. 10,000 prerequisites on flags with 1,000 short values each
 /// stay below.
 pub const MAX_TESTED_BYTES: usize = 64 << 20;
 
-/// Most operands of one `in`, `containsAny` or `containsAll`, and most digests of one `inHashed`.
+/// Most operands of one `in` or `containsAny`, and most digests of one `inHashed`.
 pub const MAX_SET_OPERANDS: usize = 100_000;
 
-/// Most operands of one text or address operator; they are tried one by one.
+/// Most operands of one text or address operator, and of one `containsAll`; they are tried one by one.
 pub const MAX_TEXT_OPERANDS: usize = 1_000;
 
 /// Most arms of a split.

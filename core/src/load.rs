@@ -102,6 +102,8 @@ struct Scope {
 mod memo {
     pub(super) const ATTRIBUTE: u8 = b'a';
     pub(super) const UNIT: u8 = b'u';
+    /// Units by the numbers of their attributes.
+    pub(super) const CHAIN: u8 = b'c';
     pub(super) const SEGMENT: u8 = b's';
     pub(super) const LAYER: u8 = b'l';
     pub(super) const HOLDOUT: u8 = b'h';
@@ -468,7 +470,7 @@ impl<'d> Loader<'d> {
         (self.edges.len(), self.tables.nodes.len())
     }
 
-    /// Notes what an item refers to and how many nodes it has, and refuses it if it is wrong.
+    /// Notes what an item refers to and how many rules and nodes it has, and refuses it if it is wrong.
     fn close_item(&mut self, item: usize, json: Json<'d>, (edges, nodes): (usize, usize)) {
         let problem = self.problem.take();
         if let Some(problem) = &problem {
@@ -478,7 +480,10 @@ impl<'d> Loader<'d> {
             start: edges as u32,
             len: (self.edges.len() - edges) as u32,
         };
-        let own = (self.tables.nodes.len() - nodes) as u32;
+        let flag = item.checked_sub(self.tables.segments.len());
+        let flag = flag.and_then(|flag| self.tables.flags.get(flag));
+        let rules = flag.map_or(0, |flag| flag.rule_count);
+        let own = (self.tables.nodes.len() - nodes) as u32 + u32::from(rules);
         let print = self.used_print.wrapping_add(fingerprint(json));
         if let Some(item) = self.items.get_mut(item) {
             item.edges = edges;

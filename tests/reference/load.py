@@ -415,7 +415,7 @@ def _refuse_unsound(flag_set):
             progress = True
             del pending[who]
             try:
-                sound[who] = _weigh(entry.home, sound, flag_set)
+                sound[who] = _weigh(entry, sound, flag_set)
             except Problem as problem:
                 _refuse(flag_set, who, problem)
     for who, entry in pending.items():
@@ -424,9 +424,10 @@ def _refuse_unsound(flag_set):
         _refuse(flag_set, who, Problem(use.node.path, message))
 
 
-def _weigh(home, sound, flag_set):
+def _weigh(entry, sound, flag_set):
+    home = entry.home
     depth = 1
-    reached = home.conditions
+    reached = home.conditions + len(getattr(entry, "rules", ()))
     for use in home.uses:
         below, conditions = sound[use.kind, use.name]
         depth = max(depth, below + 1)

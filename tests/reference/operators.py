@@ -126,7 +126,8 @@ def compile_test(node, members, patterns, level=1):
     if operator == "inHashed":
         return _hashed_test(operand, loose)
     if operator in ("containsAny", "containsAll"):
-        wanted = [_comparable(_scalar(item)) for item in operand.items(MAX_OPERANDS)]
+        limit = MAX_OPERANDS if operator == "containsAny" else MAX_TEXT_OPERANDS
+        wanted = [_comparable(_scalar(item)) for item in operand.items(limit)]
         quantifier = any if operator == "containsAny" else all
 
         def test_elements(v):

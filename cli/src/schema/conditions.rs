@@ -187,11 +187,11 @@ pub(super) fn operand_test() -> Node {
 /// What an operator is compared with.
 fn operand(operator: Operator) -> Node {
     let scalar = || list!["string", "number", "boolean"];
-    let scalars = |description: &str| {
+    let scalars = |most: usize, description: &str| {
         object! {
             "description": description,
             "type": "array",
-            "maxItems": limits::MAX_SET_OPERANDS,
+            "maxItems": most,
             "items": object! { "type": scalar() },
         }
     };
@@ -207,7 +207,7 @@ fn operand(operator: Operator) -> Node {
             "description": "The attribute is this: a string, a number or a boolean.",
             "type": scalar(),
         },
-        Operator::In => scalars("The attribute is one of these."),
+        Operator::In => scalars(limits::MAX_SET_OPERANDS, "The attribute is one of these."),
         Operator::Contains => texts("The string contains this, or one of these."),
         Operator::StartsWith => texts("The string begins with this, or one of these."),
         Operator::EndsWith => texts("The string ends with this, or one of these."),
@@ -242,8 +242,14 @@ fn operand(operator: Operator) -> Node {
                 "anyOf": one_or_many(block, 0, limits::MAX_TEXT_OPERANDS),
             }
         }
-        Operator::ContainsAny => scalars("The array has one of these as an element."),
-        Operator::ContainsAll => scalars("The array has every one of these as an element."),
+        Operator::ContainsAny => scalars(
+            limits::MAX_SET_OPERANDS,
+            "The array has one of these as an element.",
+        ),
+        Operator::ContainsAll => scalars(
+            limits::MAX_TEXT_OPERANDS,
+            "The array has every one of these as an element.",
+        ),
         Operator::InHashed => hashed_operands(),
         Operator::AnyElement => {
             described("operandTest", "Some element of the array passes this test.")

@@ -26,24 +26,68 @@ pub(crate) fn value(value: Value<'_>) -> String {
     }
 }
 
-/// An attribute's value as JSON.
+/// Bytes shown of an attribute's value.
+const MAX_SHOWN_BYTES: usize = 300;
+
+/// An attribute's value as JSON, as far as it is worth showing.
 pub(super) fn attribute(value: &AttributeValue<'_>) -> String {
+    let mut text = String::new();
+    push_attribute(&mut text, value);
+    if text.len() > MAX_SHOWN_BYTES {
+        let mut end = MAX_SHOWN_BYTES;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Appends a value's JSON, and stops soon after what is shown.
+fn push_attribute(out: &mut String, value: &AttributeValue<'_>) {
+    if out.len() > MAX_SHOWN_BYTES {
+        return;
+    }
     match value {
-        AttributeValue::Null => "null".into(),
-        AttributeValue::Bool(value) => value.to_string(),
-        AttributeValue::Integer(value) => value.to_string(),
-        AttributeValue::Number(value) => value.to_string(),
-        AttributeValue::String(text) => quoted(text),
+        AttributeValue::Null => out.push_str("null"),
+        AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        AttributeValue::Integer(value) => out.push_str(&value.to_string()),
+        AttributeValue::Number(value) => out.push_str(&value.to_string()),
+        AttributeValue::String(text) => {
+            let mut end = text.len().min(MAX_SHOWN_BYTES);
+            while !text.is_char_boundary(end) {
+                end += 1;
+            }
+            out.push_str(&quoted(text.get(..end).unwrap_or_default()));
+        }
         AttributeValue::Array(elements) => {
-            let elements: Vec<String> = elements.iter().map(attribute).collect();
-            format!("[{}]", elements.join(", "))
+            out.push('[');
+            for (place, element) in elements.iter().enumerate() {
+                if place > 0 {
+                    out.push_str(", ");
+                }
+                if out.len() > MAX_SHOWN_BYTES {
+                    break;
+                }
+                push_attribute(out, element);
+            }
+            out.push(']');
         }
         AttributeValue::Object(members) => {
-            let members: Vec<String> = members
-                .iter()
-                .map(|(name, value)| format!("{}: {}", quoted(name), attribute(value)))
-                .collect();
-            format!("{{{}}}", members.join(", "))
+            out.push('{');
+            for (place, (name, value)) in members.iter().enumerate() {
+                if place > 0 {
+                    out.push_str(", ");
+                }
+                if out.len() > MAX_SHOWN_BYTES {
+                    break;
+                }
+                out.push_str(&quoted(name));
+                out.push_str(": ");
+                push_attribute(out, value);
+            }
+            out.push('}');
         }
     }
 }
@@ -239,10 +283,9 @@ fn set_text(tables: &Tables, set: u32) -> String {
     list(texts.chain(numbers).chain(booleans))
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
-    let items: Vec<String> = items.collect();
-    let shown = items.get(..SHOWN.min(items.len())).unwrap_or_default();
-    let more = items.len() - shown.len();
+fn list(mut items: impl Iterator<Item = String>) -> String {
+    let shown: Vec<String> = items.by_ref().take(SHOWN).collect();
+    let more = items.count();
     if more == 0 {
         format!("[{}]", shown.join(", "))
     } else {

@@ -11,7 +11,7 @@ use crate::flag_set::{
 };
 use crate::json::{Json, Kind};
 use crate::limits;
-use crate::number::Number;
+use crate::number::{Number, write_u64};
 use crate::resolution::Reason;
 use crate::schema;
 use crate::value::ValueType;
@@ -377,8 +377,25 @@ impl<'d> Loader<'d> {
         if self.is_wrong() {
             return 0;
         }
-        self.tables.units.push(Span { start, len });
-        self.memo.put(kind, json.text(), number as u32);
+        // The same attributes are the same unit, however they were written.
+        let chain = self.tables.unit_attributes.iter().skip(start as usize);
+        let mut numbers = String::new();
+        for attribute in chain {
+            numbers.push_str(write_u64((*attribute).into(), &mut [0; 20]));
+            numbers.push(' ');
+        }
+        let number = match self.memo.get(memo::CHAIN, &numbers) {
+            Some(number) => {
+                self.tables.unit_attributes.truncate(start as usize);
+                number
+            }
+            None => {
+                self.tables.units.push(Span { start, len });
+                self.memo.put(memo::CHAIN, &numbers, number as u32);
+                number as u32
+            }
+        };
+        self.memo.put(kind, json.text(), number);
         number as u16
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Item {
     pub(super) doubled: bool,
     /// The fingerprint of it and of what it uses beside segments and flags.
     pub(super) print: u64,
-    /// Its own condition nodes.
+    /// Its own condition nodes and rules.
     pub(super) own: u32,
     pub(super) edges: Span,
 }

@@ -94,6 +94,12 @@ impl<'d> Loader<'d> {
         let op = op(operator);
         let (a, b) = match operator {
             Operator::Equals | Operator::In | Operator::ContainsAny | Operator::ContainsAll => {
+                // Every operand is looked for in every element.
+                if operator == Operator::ContainsAll
+                    && operand.elements().count() > limits::MAX_TEXT_OPERANDS
+                {
+                    self.wrong(operand, "more than 1,000 operands");
+                }
                 let many = operator != Operator::Equals;
                 (self.value_set(operand, many, folded), 0)
             }

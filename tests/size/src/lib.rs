@@ -6,6 +6,11 @@
 //! see through, so that nothing is folded away that a page would use. Texts are `Vec<u8>`, because a
 //! host can fill one without `unsafe` on this side.
 
+#![expect(
+    clippy::box_collection,
+    reason = "a host holds a list by one pointer, which a box is and a vector is not"
+)]
+
 use bucketry_core::{
     Assignment, BatchId, Counters, EvaluationContext, ExposureDetails, ExposureLog,
     ExposureLogConfig, FlagSet, LogStep, MonotonicMillis, ProducerId, Refresh, RefreshConfig,

@@ -11,3 +11,8 @@ pub mod statistics;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 mod readme {}
+
+/// Likewise the page about exposures.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/exposures.md")]
+mod exposures {}

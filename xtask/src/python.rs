@@ -13,5 +13,8 @@ pub(crate) fn reference(project: &Project) -> Result<(), Stop> {
 
 pub(crate) fn sql(project: &Project) -> Result<(), Stop> {
     let python = tools::python(project, "sql")?;
-    project.program(python).arg("tests/sql/check.py").run()
+    for script in ["tests/sql/check.py", "tests/sql/exposures.py"] {
+        project.program(&python).arg(script).run()?;
+    }
+    Ok(())
 }

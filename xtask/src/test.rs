@@ -24,7 +24,7 @@ const PARTS: &[Part] = &[
     Part { name: "sizes", about: "the browser module against what it last weighed", run: sizes::no_growth },
     Part { name: "docs", about: "every code block of the documents, and every file they name", run: docs::check },
     Part { name: "reference", about: "vectors and generated pairs against the independent evaluator", run: python::reference },
-    Part { name: "sql", about: "positions recomputed in DuckDB and ClickHouse", run: python::sql },
+    Part { name: "sql", about: "positions recomputed in DuckDB and ClickHouse, exposures read in DuckDB", run: python::sql },
     Part { name: "miri", about: "core's own tests under miri", run: rust::miri },
 ];
 

@@ -8,9 +8,9 @@ use bucketry_core::{
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
+use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use std::time::Duration;
-use xxhash_rust::xxh64::xxh64;
 
 #[derive(Arbitrary, Debug)]
 enum Call<'a> {
@@ -141,9 +141,12 @@ impl State {
             }
             Call::Spool { change } => self.spool(log, change),
             Call::Forged(bytes) => {
-                let checksum = xxh64(bytes, 0);
+                let checksum: String = Sha256::digest(bytes)
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
                 let _ =
-                    log.restore(&[bytes, format!("xxh64 {checksum:016x}\n").as_bytes()].concat());
+                    log.restore(&[bytes, format!("sha256 {checksum}\n").as_bytes()].concat());
             }
         }
     }

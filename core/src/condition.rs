@@ -14,6 +14,7 @@ use crate::hash;
 use crate::number::{self, Number};
 use crate::resolution::ErrorCode;
 use crate::symbols::Symbol;
+use crate::text::{compare_folded, contains, same};
 use crate::time::{UnixMillis, parse_rfc3339};
 use crate::trace::Trace;
 use crate::value::AttributeValue;
@@ -849,54 +850,4 @@ fn time_of(value: &AttributeValue<'_>, seconds: bool) -> Option<i64> {
         }
         _ => None,
     }
-}
-
-fn same(a: &[u8], b: &[u8], folded: bool) -> bool {
-    if folded {
-        a.eq_ignore_ascii_case(b)
-    } else {
-        a == b
-    }
-}
-
-/// Search by a rolling hash (Karp and Rabin 1987): linear in the text whatever the part is, and a tenth of
-/// the standard library's search in a browser.
-fn contains(text: &[u8], part: &[u8], folded: bool) -> bool {
-    const BASE: u32 = 0x0100_0193;
-    let digit = |byte: &u8| {
-        u32::from(if folded {
-            byte.to_ascii_lowercase()
-        } else {
-            *byte
-        })
-    };
-    let roll = |hash: u32, byte: &u8| hash.wrapping_mul(BASE).wrapping_add(digit(byte));
-    let Some((first, rest)) = text.split_at_checked(part.len()) else {
-        return false;
-    };
-    let wanted = part.iter().fold(0, roll);
-    let mut hash = first.iter().fold(0, roll);
-    // What the byte that leaves the window counted for.
-    let leaving = part
-        .iter()
-        .fold(1, |power: u32, _| power.wrapping_mul(BASE));
-    let mut windows = text.windows(part.len().max(1));
-    let mut bytes = rest.iter().zip(text);
-    loop {
-        let window = windows.next().unwrap_or_default();
-        if part.is_empty() || hash == wanted && same(window, part, folded) {
-            return true;
-        }
-        let Some((entering, left)) = bytes.next() else {
-            return false;
-        };
-        hash = roll(hash, entering).wrapping_sub(leaving.wrapping_mul(digit(left)));
-    }
-}
-
-/// Compares as if A to Z were a to z.
-pub(crate) fn compare_folded(a: &[u8], b: &[u8]) -> Ordering {
-    a.iter()
-        .map(u8::to_ascii_lowercase)
-        .cmp(b.iter().map(u8::to_ascii_lowercase))
 }

@@ -62,6 +62,7 @@ mod schedule;
 pub mod schema;
 mod sort;
 mod symbols;
+mod text;
 #[cfg(any(feature = "imported", feature = "regex"))]
 mod text_form;
 mod time;

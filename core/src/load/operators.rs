@@ -1,13 +1,14 @@
 //! Attribute tests: an operator, its modifiers and its operands.
 
 use crate::address::Block;
-use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES, compare_folded};
+use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES};
 use crate::flag_set::{Comparator, NONE, Span, TARGETING_KEY, ValueSet};
 use crate::json::{Json, Kind};
 use crate::limits;
 use crate::number;
 use crate::schema::{self, Operator};
 use crate::sort::{sort, sort_by};
+use crate::text::compare_folded;
 use crate::version;
 
 use super::fields::UNKNOWN;

@@ -245,7 +245,8 @@ impl ExposureLog {
         self.counters.unit_missing += 1;
     }
 
-    /// What to do at `now`. `chance` is uniform over all 64 bits; waits after failures are drawn with it.
+    /// What to do at `now`. `chance` is uniform over all 64 bits, another one each time; the waits after failures are drawn
+    /// with it.
     pub fn poll(&mut self, now: Times, chance: u64) -> LogStep {
         let time = now.monotonic;
         let held = match self.outbox.poll(time, chance, &self.config) {

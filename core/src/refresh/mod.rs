@@ -235,6 +235,34 @@ pub struct RefreshStatus {
 ///
 /// The host holds the flag set. After each call, and at the time that was named, it asks [`poll`](Self::poll) what to do
 /// and takes what there is to tell from [`next_event`](Self::next_event).
+///
+/// ```
+/// use bucketry_core::{
+///     MonotonicMillis, Refresh, RefreshConfig, RefreshEvent, RefreshStep, Refreshed, Response, Times,
+///     UnixMillis,
+/// };
+///
+/// let mut refresh = Refresh::new(RefreshConfig::new())?;
+/// let now = Times { monotonic: MonotonicMillis(0), wall: UnixMillis(1_795_464_000_000) };
+/// let chance = 1 << 63; // a random number each time
+///
+/// let RefreshStep::Fetch(request) = refresh.poll(now.monotonic, chance) else { panic!("at once") };
+/// // The host fetches, with `request.etag` as `If-None-Match`, and tells what came.
+/// let response = Response {
+///     status: 200,
+///     body: br#"{ "format": 1, "revision": 7, "flags": {} }"#,
+///     ..Response::default()
+/// };
+/// let answer = refresh.on_response(request.id, &response, None, now);
+/// let Refreshed::Accepted(flag_set) = answer else { panic!("it is a flag set") };
+/// assert_eq!(refresh.next_event(), Some(RefreshEvent::Ready { revision: 7 }));
+///
+/// // From now on every half minute, more or less: `on_response` gets the set that is held.
+/// let next = MonotonicMillis(30_000);
+/// assert_eq!(refresh.poll(now.monotonic, chance), RefreshStep::Wait(Some(next)));
+/// assert_eq!(flag_set.revision(), 7);
+/// # Ok::<(), bucketry_core::ConfigError>(())
+/// ```
 #[derive(Debug)]
 pub struct Refresh {
     config: RefreshConfig,
@@ -347,7 +375,8 @@ impl Refresh {
         }
     }
 
-    /// What to do at `now`. `chance` is uniform over all 64 bits; intervals and waits are drawn with it.
+    /// What to do at `now`. `chance` is uniform over all 64 bits, another one each time; the wait after the answer is drawn
+    /// with it.
     pub fn poll(&mut self, now: MonotonicMillis, chance: u64) -> RefreshStep {
         if self.suspended.is_some() {
             return RefreshStep::Wait(None);

@@ -145,8 +145,7 @@ impl State {
                     .iter()
                     .map(|byte| format!("{byte:02x}"))
                     .collect();
-                let _ =
-                    log.restore(&[bytes, format!("sha256 {checksum}\n").as_bytes()].concat());
+                let _ = log.restore(&[bytes, format!("sha256 {checksum}\n").as_bytes()].concat());
             }
         }
     }

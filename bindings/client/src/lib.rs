@@ -1,0 +1,1 @@
+//! Feature flags and experiments for Rust programs.

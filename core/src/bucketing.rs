@@ -24,6 +24,7 @@ pub enum Hash {
     Sha256,
     /// `u32be(MD5(salt ++ unit)) mod modulus`, as Eppo and Datadog place subjects (`shard` of the
     /// Universal Flag Configuration): `md5-mod`. One lane.
+    #[cfg(feature = "imported")]
     Md5Mod {
         /// `1..=2^32`.
         modulus: u64,
@@ -54,6 +55,7 @@ impl Hash {
             Self::Xxh64 => "xxh64",
             Self::Xxh64Seed42 => "xxh64-seed42",
             Self::Sha256 => "sha256",
+            #[cfg(feature = "imported")]
             Self::Md5Mod { .. } => "md5-mod",
         }
     }
@@ -62,6 +64,7 @@ impl Hash {
     #[must_use]
     pub const fn modulus(self) -> u64 {
         match self {
+            #[cfg(feature = "imported")]
             Self::Md5Mod { modulus } => modulus,
             _ => NATIVE_MODULUS,
         }
@@ -70,7 +73,11 @@ impl Hash {
     /// Whether there is an enrolment lane beside the arm lane.
     #[must_use]
     pub const fn has_two_lanes(self) -> bool {
-        !matches!(self, Self::Md5Mod { .. })
+        match self {
+            #[cfg(feature = "imported")]
+            Self::Md5Mod { .. } => false,
+            _ => true,
+        }
     }
 
     /// The seed, if this is XXH64 of salt, separator and unit.
@@ -99,6 +106,7 @@ impl Hash {
             Self::Xxh64 => Position::two_lanes(hash::xxh64_salted(salt, unit, 0)),
             Self::Xxh64Seed42 => Position::two_lanes(hash::xxh64_salted(salt, unit, 42)),
             Self::Sha256 => Position::two_lanes(first_word(&hash::sha256_salted(salt, unit))),
+            #[cfg(feature = "imported")]
             Self::Md5Mod { modulus } => Position {
                 arm: (first_word(&hash::md5(&[salt, unit])) >> 32) % modulus.max(1),
                 enrol: 0,

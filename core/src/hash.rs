@@ -4,6 +4,11 @@
 //! Everything here is portable integer code with the same result on every platform. The inputs of
 //! a position are two short slices, so none of these functions copies them into one buffer first.
 
+mod compact;
+
+/// Whether functions are chosen for the size of their code.
+const COMPACT: bool = cfg!(target_family = "wasm");
+
 /// The byte between salt and unit in what the native profiles hash. No salt holds it.
 pub(crate) const SEPARATOR: u8 = 0x1F;
 
@@ -16,6 +21,9 @@ const P5: u64 = 0x27D4_EB2F_1656_67C5;
 /// XXH64 of `bytes` under `seed`.
 #[must_use]
 pub fn xxh64(bytes: &[u8], seed: u64) -> u64 {
+    if COMPACT {
+        return compact::xxh64(&[bytes], seed);
+    }
     let (words, _) = bytes.as_chunks::<8>();
     let mut words = words.iter();
     let (mut state, rest_of_words) = Xxh64::begin(bytes.len(), seed, || next_word(&mut words));
@@ -29,6 +37,9 @@ pub fn xxh64(bytes: &[u8], seed: u64) -> u64 {
 #[must_use]
 #[inline]
 pub fn xxh64_salted(salt: &[u8], unit: &[u8], seed: u64) -> u64 {
+    if COMPACT {
+        return compact::xxh64(&[salt, &[SEPARATOR], unit], seed);
+    }
     let length = salt.len() + 1 + unit.len();
     // The bytes of the joined text that are not handed out yet and precede the unit's next word:
     // the end of the salt and the separator. Always `8 * lag + 8` bits of them.
@@ -86,7 +97,7 @@ impl Prefix {
             filled: 0,
             length: Self::LONG,
         };
-        if salt.len() + 1 >= usize::from(Self::LONG) {
+        if COMPACT || salt.len() + 1 >= usize::from(Self::LONG) {
             return prefix;
         }
         prefix.length = salt.len() as u8 + 1;
@@ -108,7 +119,7 @@ impl Prefix {
     /// XXH64 of salt, separator and unit; none for a salt of 31 bytes or more.
     #[inline]
     pub(crate) fn xxh64(&self, unit: &[u8], seed: u64) -> Option<u64> {
-        if self.length == Self::LONG {
+        if COMPACT || self.length == Self::LONG {
             return None;
         }
         let length = usize::from(self.length) + unit.len();
@@ -301,6 +312,7 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// MD5 (RFC 1321) of `parts` joined. For the formulas of imported flags, not for secrets.
+#[cfg(feature = "imported")]
 #[must_use]
 pub fn md5(parts: &[&[u8]]) -> [u8; 16] {
     let mut state: [u32; 4] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476];
@@ -322,7 +334,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    if a.len() <= 16 {
+    if !COMPACT && a.len() <= 16 {
         if let (Some(a0), Some(a1), Some(b0), Some(b1)) = (
             a.first_chunk::<8>(),
             a.last_chunk::<8>(),
@@ -351,6 +363,9 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 #[must_use]
 #[inline]
 pub(crate) fn key_hash(bytes: &[u8], seed: u64) -> u64 {
+    if COMPACT {
+        return compact::xxh64(&[bytes], seed);
+    }
     // Multiplied, so that it does not meet the low bits of the text alone.
     let mut state = seed ^ P1.wrapping_mul(bytes.len() as u64 + 1);
     let mut rest = bytes;
@@ -450,6 +465,7 @@ fn sha256_block(state: &mut [u32; 8], block: &[u8; 64]) {
     }
 }
 
+#[cfg(feature = "imported")]
 #[expect(
     clippy::indexing_slicing,
     reason = "the indices are masked to the arrays' lengths"
@@ -505,6 +521,7 @@ const SHA256_ROUNDS: [u32; 64] = [
 ];
 
 /// `floor(2^32 * |sin(i)|)` for `i` from 1 to 64, in radians.
+#[cfg(feature = "imported")]
 #[rustfmt::skip]
 const MD5_STEPS: [u32; 64] = [
     0xD76A_A478, 0xE8C7_B756, 0x2420_70DB, 0xC1BD_CEEE, 0xF57C_0FAF, 0x4787_C62A, 0xA830_4613, 0xFD46_9501,

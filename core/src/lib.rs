@@ -107,6 +107,7 @@ pub use value::{AttributeValue, Value, ValueType};
 /// What the importers read documents with. No part of the public API.
 #[doc(hidden)]
 pub mod internal {
+    #[cfg(feature = "imported")]
     pub use crate::hash::md5;
     pub use crate::json::{Document, Elements, Json, Kind, Members, push_pointer_token};
 }

@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::bucketing::Hash;
 use crate::condition::{IGNORE_CASE, Node, Op};
 use crate::flag_set::{
     Draw, Flag, FlagSet, FlagState, NONE, Population, Range, Rule, Span, Tables, ValueSet,
@@ -295,7 +294,8 @@ impl<'w, 'a> Writer<'w, 'a> {
             self.text(self.side.set.attribute_name(attribute));
         }
         match self.tables.hash(hash) {
-            Hash::Md5Mod { modulus } => self.number(modulus),
+            #[cfg(feature = "imported")]
+            crate::Hash::Md5Mod { modulus } => self.number(modulus),
             native => self.out.push_str(native.name()),
         }
     }

@@ -183,7 +183,9 @@ fn every_condition_counts() {
         r#""salt":"s","unit":"u","ranges":[[0,1]]"#,
         r#""salt":"s","unit":["u","v"],"ranges":[[0,1]]"#,
         r#""salt":"s","hash":"sha256","ranges":[[0,1]]"#,
+        #[cfg(feature = "imported")]
         r#""salt":"s","hash":{"name":"md5-mod","modulus":9},"ranges":[[0,1]]"#,
+        #[cfg(feature = "imported")]
         r#""salt":"s","hash":{"name":"md5-mod","modulus":8},"ranges":[[0,1]]"#,
         r#""salt":"s","lane":"enrol","ranges":[[0,1]]"#,
         r#""salt":"s","missing":"zero","ranges":[[0,1]]"#,
@@ -485,6 +487,7 @@ fn layers_and_holdouts_are_dimensions() {
     );
 }
 
+#[cfg(feature = "imported")]
 #[test]
 fn foreign_positions_count_too() {
     // As importers write shards: conditions on positions of a hash of one lane.

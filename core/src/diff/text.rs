@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::bucketing::{Hash, NATIVE_MODULUS};
+use crate::bucketing::NATIVE_MODULUS;
 use crate::condition::Op;
 use crate::explain::text::{node, quoted};
 use crate::flag_set::{Draw, Experiment, FlagSet, NONE, NONE16, Window};
@@ -62,7 +62,8 @@ pub(super) fn unit(set: &FlagSet, unit: u16) -> String {
 
 pub(super) fn hash(set: &FlagSet, hash: u8) -> String {
     match set.tables.hash(hash) {
-        Hash::Md5Mod { modulus } => format!("md5-mod {modulus}"),
+        #[cfg(feature = "imported")]
+        crate::Hash::Md5Mod { modulus } => format!("md5-mod {modulus}"),
         native => native.name().into(),
     }
 }

@@ -176,6 +176,9 @@ fn digests_match_hashlib() {
         let text: Vec<u8> = (0..length).map(|i: usize| (i * 7) as u8).collect();
         let (one, two) = text.split_at(length / 3);
         assert_eq!(hex(&sha256(&[one, two])), sha, "SHA-256 of {length}");
+        #[cfg(not(feature = "imported"))]
+        let _ = md;
+        #[cfg(feature = "imported")]
         assert_eq!(hex(&md5(&[one, b"", two])), md, "MD5 of {length}");
     }
     assert_eq!(

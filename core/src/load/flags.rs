@@ -418,6 +418,17 @@ impl<'d> Loader<'d> {
             self.wrong(json, "unknown hash `@`");
             return 0;
         }
+        self.modulus_hash(json)
+    }
+
+    #[cfg(not(feature = "imported"))]
+    fn modulus_hash(&mut self, json: Json<'d>) -> u8 {
+        self.wrong(json, "this build of bucketry has no hash with a modulus");
+        0
+    }
+
+    #[cfg(feature = "imported")]
+    fn modulus_hash(&mut self, json: Json<'d>) -> u8 {
         let [name, modulus] = self.fields(json, &schema::HASH_MEMBERS);
         if self.need(name, json, "member `name` is missing")
             && self.text(name) != schema::MODULUS_HASH

@@ -6,18 +6,40 @@
 //! see through, so that nothing is folded away that a page would use. Texts are `Vec<u8>`, because a
 //! host can fill one without `unsafe` on this side.
 
+#![cfg_attr(target_family = "wasm", no_std)]
 #![expect(
     clippy::box_collection,
     reason = "a host holds a list by one pointer, which a box is and a vector is not"
 )]
 
+extern crate alloc;
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
 use bucketry_core::{
     Assignment, BatchId, Counters, EvaluationContext, ExposureDetails, ExposureLog,
     ExposureLogConfig, FlagSet, LogStep, MonotonicMillis, ProducerId, Refresh, RefreshConfig,
     RefreshEvent, RefreshStatus, RefreshStep, Refreshed, RequestId, Resolution, Response, Severity,
     Times, UnixMillis, Value,
 };
-use std::time::Duration;
+use core::time::Duration;
+
+/// What a page's module needs beside the core. The standard library's allocator is five kilobytes larger, and its
+/// panics another one: nothing in core panics, and a stop is all that a page could do.
+#[cfg(target_family = "wasm")]
+mod platform {
+    use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
+
+    #[global_allocator]
+    static ALLOCATOR: WasmDynamicTalc = new_wasm_dynamic_allocator();
+
+    #[panic_handler]
+    fn stop(_: &core::panic::PanicInfo<'_>) -> ! {
+        core::arch::wasm32::unreachable()
+    }
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn bytes(length: usize) -> Box<Vec<u8>> {
@@ -53,7 +75,7 @@ free! {
 }
 
 fn text(bytes: &[u8]) -> &str {
-    str::from_utf8(bytes).unwrap_or_default()
+    core::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// A borrowed text; none is a null pointer.
@@ -62,7 +84,7 @@ pub struct Text(*const u8, usize);
 
 impl From<Option<&str>> for Text {
     fn from(text: Option<&str>) -> Self {
-        text.map_or(Self(std::ptr::null(), 0), |text| {
+        text.map_or(Self(core::ptr::null(), 0), |text| {
             Self(text.as_ptr(), text.len())
         })
     }

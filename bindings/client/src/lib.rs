@@ -17,4 +17,6 @@ mod random;
 mod sink;
 
 pub use exposures::{DeliveryStatus, Dropped, ExposureOptions, FlushReport, Kept};
-pub use sink::{Batch, Blocking, BlockingSink, Delivered, Sink, SinkFuture, callback};
+pub use sink::{
+    Batch, Blocking, BlockingSink, Delivered, Durability, NdjsonSink, Sink, SinkFuture, callback,
+};

@@ -323,7 +323,7 @@ const GOOD: &[&str] = &[
          "rollout": 12.5, "salt": "s", "unit": ["u", "targetingKey"], "hash": "sha256", "missingUnit": "zero",
          "otherwise": "stop", "reason": "STATIC", "x-owner": "me"},
         {"split": {"on": 1, "off": 3}, "missingUnit": "error", "otherwise": "next", "reason": "SPLIT"},
-        {"serve": "on", "missingUnit": "skip", "reason": "DEFAULT"}, {"serve": "on", "reason": "TARGETING_MATCH"},
+        {"serve": "on", "missingUnit": "skip", "reason": "DEFAULT"}, {"serve": "on", "reason": "TARGETING_MATCH"}, {"serve": null},
         {"id": "t", "split": [{"variant": "on", "weight": 1}, {"variant": "off", "weight": 0, "description": 1}]},
         {"id": "v", "hash": {"name": "md5-mod", "modulus": 4294967296},
          "split": [{"variant": "on", "ranges": [[0, 10], [20, 4294967296]]}, {"variant": "on", "ranges": []}]}
@@ -381,7 +381,10 @@ const GOOD: &[&str] = &[
                   "prefix": "p", "suffix": "", "first": 5, "description": 1}, "loose": true},
             "s": {"attribute": "a", "inHashed": {"hash": "sha256", "digests": [], "last": 10000}},
             "e": {"attribute": "a", "anyElement": {"equals": "x", "ignoreCase": true, "x-b": 1}},
-            "f": {"attribute": "a", "everyElement": {"anyElement": {"before": 5, "epoch": "seconds"}}}
+            "f": {"attribute": "a", "everyElement": {"anyElement": {"before": 5, "epoch": "seconds"}}},
+            "o": {"attribute": "a", "lessThan": "b", "loose": true}, "p": {"attribute": "a", "greaterOrEqual": ""},
+            "q": {"attribute": "a", "lessOrEqual": "1.2.3", "collation": "paddedVersion"},
+            "r": {"attribute": "a", "size": {"greaterThan": "x", "collation": "paddedVersion", "loose": false}}
     }}"#,
 ];
 
@@ -859,6 +862,7 @@ fn tables_and_schema_have_the_same_words() {
             "/$defs/test/properties/inHashed/properties/hash/enum",
             &words::HASHED_HASHES,
         ),
+        ("/$defs/test/properties/collation/enum", &words::COLLATIONS),
     ] {
         let listed = at(pointer).as_array().unwrap().iter();
         let listed = listed.map(|word| word.as_str().unwrap().to_owned());

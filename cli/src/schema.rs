@@ -392,7 +392,10 @@ fn rule() -> Node {
             ("if", described("condition", "For whom. Everyone if absent.")),
             ("from", described("time", "In force from this time on.")),
             ("until", described("time", "In force before this time.")),
-            ("serve", object! { "description": "The variant to serve.", "type": "string" }),
+            ("serve", object! {
+                "description": "The variant to serve. Null: the caller's default.",
+                "type": list!["string", "null"],
+            }),
             ("split", reference("split")),
             ("rollout", described("percent", "Per cent of units that the rule serves; raising it takes nobody out.")),
             ("experiment", reference("experiment")),

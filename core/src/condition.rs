@@ -1,6 +1,5 @@
 //! Conditions: compiled to a flat tree in preorder, evaluated without allocation.
 
-use alloc::borrow::Cow;
 use core::cmp::Ordering;
 
 use crate::address::Address;
@@ -12,6 +11,7 @@ use crate::flag_set::{
 };
 use crate::hash;
 use crate::number::{self, Number};
+use crate::pointer::follow;
 use crate::resolution::ErrorCode;
 use crate::symbols::Symbol;
 use crate::text::{compare_folded, contains, same};
@@ -70,6 +70,9 @@ pub(crate) enum Op {
     /// The child is the next node and tests the element.
     AnyElement,
     EveryElement,
+    /// The child is the next node and tests the number of elements.
+    #[cfg(feature = "imported")]
+    Size,
     /// `a`: 1 for "exists".
     Exists,
     /// `a`: a [`TypeName`].
@@ -105,6 +108,10 @@ pub(crate) const LOOSE: u8 = 2;
 pub(crate) const SECONDS: u8 = 4;
 /// A modifier bit of an `all` or `any` [`Node`]: its children are attribute tests of one node each.
 pub(crate) const FLAT: u8 = 8;
+/// A modifier bit of a [`Node`] that puts in order: `a` is a symbol, and text is compared.
+pub(crate) const TEXT: u8 = 16;
+/// A modifier bit beside [`TEXT`]: versions are padded first.
+pub(crate) const PADDED: u8 = 32;
 
 /// A node of a condition tree. Children follow their parent; `next` is the node after the subtree.
 #[derive(Clone, Copy, Debug)]
@@ -489,67 +496,6 @@ impl FlagSet {
     }
 }
 
-/// The value that a JSON pointer leads to.
-fn follow<'v, 'a>(
-    attributes: &'v [(Cow<'a, str>, AttributeValue<'a>)],
-    pointer: &[u8],
-) -> Option<&'v AttributeValue<'a>> {
-    let mut tokens = pointer.split(|&byte| byte == b'/').skip(1);
-    let first = tokens.next()?;
-    let mut value = member(attributes, first)?;
-    for token in tokens {
-        value = match value {
-            AttributeValue::Object(members) => member(members, token)?,
-            AttributeValue::Array(elements) => elements.get(array_index(token)?)?,
-            _ => return None,
-        };
-    }
-    Some(value)
-}
-
-fn member<'v, 'a>(
-    members: &'v [(Cow<'a, str>, AttributeValue<'a>)],
-    token: &[u8],
-) -> Option<&'v AttributeValue<'a>> {
-    members
-        .iter()
-        .rev()
-        .find(|(name, _)| token_is(token, name.as_bytes()))
-        .map(|(_, value)| value)
-}
-
-/// Whether a pointer token, with `~0` for `~` and `~1` for `/`, is this name.
-fn token_is(token: &[u8], name: &[u8]) -> bool {
-    let mut token = token.iter();
-    let mut name = name.iter();
-    loop {
-        let wanted = match token.next() {
-            Some(b'~') => match token.next() {
-                Some(b'0') => Some(&b'~'),
-                Some(b'1') => Some(&b'/'),
-                _ => return false,
-            },
-            byte => byte,
-        };
-        match (wanted, name.next()) {
-            (None, None) => return true,
-            (Some(a), Some(b)) if a == b => {}
-            _ => return false,
-        }
-    }
-}
-
-/// An array index of RFC 6901: digits without leading zero.
-fn array_index(token: &[u8]) -> Option<usize> {
-    if token.is_empty() || token.len() > 9 || token.len() > 1 && token.first() == Some(&b'0') {
-        return None;
-    }
-    token.iter().try_fold(0, |index, byte| {
-        byte.is_ascii_digit()
-            .then(|| index * 10 + usize::from(byte - b'0'))
-    })
-}
-
 impl Tables {
     /// A list of numbers in `symbol_lists` whose first entry is its length.
     pub(crate) fn lists(&self, at: u32) -> &[u32] {
@@ -604,6 +550,13 @@ impl Tables {
                     },
                     _ => false,
                 }
+            }
+            #[cfg(feature = "imported")]
+            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual
+                if node.modifiers & TEXT != 0 =>
+            {
+                self.text_order(node, value)
+                    .is_some_and(|order| holds(node.op, order))
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 let number = match value {
@@ -690,6 +643,18 @@ impl Tables {
                     elements.iter().all(passes)
                 }
             }
+            #[cfg(feature = "imported")]
+            Op::Size => {
+                let size = match value {
+                    AttributeValue::Array(elements) => elements.len(),
+                    AttributeValue::Object(members) => members.len(),
+                    _ => return false,
+                };
+                let Some(test) = self.nodes.get(index as usize + 1) else {
+                    return false;
+                };
+                self.test(index + 1, test, &AttributeValue::Integer(size as i64))
+            }
             Op::Exists => node.a == 1,
             Op::HasType => {
                 let type_name = match value {
@@ -704,6 +669,27 @@ impl Tables {
             }
             _ => false,
         }
+    }
+
+    /// How a text stands to the operand of an order of texts; with `loose` also a number's.
+    #[cfg(feature = "imported")]
+    fn text_order(&self, node: &Node, value: &AttributeValue<'_>) -> Option<Ordering> {
+        let form;
+        let text = match value {
+            AttributeValue::String(text) => text,
+            AttributeValue::Bool(_) => return None,
+            _ if node.modifiers & LOOSE != 0 => {
+                form = crate::text_form::TextForm::of(value)?;
+                form.as_str()
+            }
+            _ => return None,
+        };
+        let (text, operand) = (text.as_bytes(), self.symbols.get(node.a).as_bytes());
+        Some(if node.modifiers & PADDED != 0 {
+            version::compare_padded(text, operand)
+        } else {
+            text.cmp(operand)
+        })
     }
 
     fn in_set(&self, node: &Node, value: &AttributeValue<'_>) -> bool {

@@ -98,7 +98,7 @@ pub(crate) struct Rule {
     pub(crate) draw: u32,
     /// Index of a [`Window`], or [`NONE`].
     pub(crate) window: u32,
-    /// The variant to serve; [`NONE16`] when the draw's arms decide.
+    /// The variant to serve; [`NONE16`] when the draw's arms decide or the value is left to the caller.
     pub(crate) serve: u16,
     pub(crate) reason: Reason,
     /// Whether a unit that matches and is not enrolled ends the search.

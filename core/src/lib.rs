@@ -54,6 +54,7 @@ mod json_write;
 pub mod limits;
 mod load;
 mod number;
+mod pointer;
 mod refresh;
 mod resolution;
 mod resolve;

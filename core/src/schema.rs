@@ -87,7 +87,10 @@ pub const PREREQUISITE_MEMBERS: [&str; 4] = ["flag", "is", "enabled", "value"];
 pub const HASHED_IDS_MEMBERS: [&str; 3] = ["hashedIds", "salt", "unit"];
 
 /// Members that may stand beside an operator and change its reading.
-pub const MODIFIERS: [&str; 3] = ["ignoreCase", "loose", "epoch"];
+pub const MODIFIERS: [&str; 4] = ["ignoreCase", "loose", "epoch", "collation"];
+
+/// What `collation` may be.
+pub const COLLATIONS: [&str; 1] = ["paddedVersion"];
 
 /// Members of the operand of `inHashed`.
 pub const HASHED_MEMBERS: [&str; 6] = ["hash", "digests", "prefix", "suffix", "first", "last"];
@@ -161,12 +164,13 @@ pub enum Operator {
     InHashed,
     AnyElement,
     EveryElement,
+    Size,
     Exists,
     HasType,
 }
 
 /// The operators by name.
-pub const OPERATORS: [(&str, Operator); 23] = [
+pub const OPERATORS: [(&str, Operator); 24] = [
     ("equals", Operator::Equals),
     ("in", Operator::In),
     ("contains", Operator::Contains),
@@ -188,6 +192,7 @@ pub const OPERATORS: [(&str, Operator); 23] = [
     ("inHashed", Operator::InHashed),
     ("anyElement", Operator::AnyElement),
     ("everyElement", Operator::EveryElement),
+    ("size", Operator::Size),
     ("exists", Operator::Exists),
     ("hasType", Operator::HasType),
 ];
@@ -214,6 +219,15 @@ impl Operator {
                 | Self::GreaterOrEqual
                 | Self::Semver
                 | Self::InHashed
+        )
+    }
+
+    /// Whether it puts in order, by number or by text: what takes `collation` beside a text.
+    #[must_use]
+    pub const fn orders(self) -> bool {
+        matches!(
+            self,
+            Self::LessThan | Self::LessOrEqual | Self::GreaterThan | Self::GreaterOrEqual
         )
     }
 

@@ -247,5 +247,41 @@ fn significant(mut digits: &[u8]) -> &[u8] {
     digits
 }
 
+/// Compares two texts as padded versions, which are keys for sorting: no version needs to be well-formed.
+///
+/// An empty text is `0`; a leading `v` and all from the first `+` on go; the rest is split at `-` and `.`; digits
+/// alone are filled up with spaces to five; three parts get a fourth, `~`; joined by `-`, bytes decide.
+/// Source: `growthbook/growthbook: packages/sdk-js/src/util.ts`, `paddedVersionString`.
+#[cfg(feature = "imported")]
+pub(crate) fn compare_padded(a: &[u8], b: &[u8]) -> Ordering {
+    padded(a).cmp(padded(b))
+}
+
+#[cfg(feature = "imported")]
+fn padded(text: &[u8]) -> impl Iterator<Item = u8> {
+    let text = if text.is_empty() { b"0" } else { text };
+    let text = text.strip_prefix(b"v").unwrap_or(text);
+    let text = text.split(|byte| *byte == b'+').next().unwrap_or_default();
+    let parts = text.split(|byte| matches!(byte, b'-' | b'.'));
+    let last: &[u8] = if parts.clone().count() == 3 {
+        b"-~"
+    } else {
+        b""
+    };
+    let parts = parts.enumerate().flat_map(|(place, part)| {
+        let digits = !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        let spaces = if digits {
+            5_usize.saturating_sub(part.len())
+        } else {
+            0
+        };
+        let separator = core::iter::repeat_n(b'-', usize::from(place > 0));
+        separator
+            .chain(core::iter::repeat_n(b' ', spaces))
+            .chain(part.iter().copied())
+    });
+    parts.chain(last.iter().copied())
+}
+
 #[cfg(test)]
 mod tests;

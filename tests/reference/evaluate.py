@@ -88,7 +88,7 @@ def _resolve(call, key):
     held_out = None
     for rule in flag.rules:
         outcome = _try(rule, flag, call)
-        if outcome.variant is not None:
+        if outcome.served:
             reason = rule.reason or ("SPLIT" if rule.draws() else "TARGETING_MATCH")
             assignment = outcome.assignment or held_out
             return _resolution(flag, reason, outcome.variant, assignment, rule.id)
@@ -108,9 +108,10 @@ def _resolution(flag, reason, variant, assignment, rule_id=None):
 
 
 class _Outcome:
-    """What trying one rule led to: it served a variant, or the next rule follows, or the end."""
+    """What trying one rule led to: it served a variant or null, or the next rule follows, or the end."""
 
-    def __init__(self, variant=None, stop=False, assignment=None):
+    def __init__(self, served=False, variant=None, stop=False, assignment=None):
+        self.served = served
         self.variant = variant
         self.stop = stop
         self.assignment = assignment  # without a variant: of a unit that was held out
@@ -146,7 +147,7 @@ def _try(rule, flag, call):
         prior = [v for key, phase, v in context.prior
                  if (key, phase) == (experiment.key, experiment.phase)]
         if prior and prior[-1] in flag.variants:
-            return _Outcome(prior[-1], assignment=assignment and dict(assignment, sticky="hit"))
+            return _Outcome(True, prior[-1], assignment=assignment and dict(assignment, sticky="hit"))
 
     # 5.4
     arm = enrol = None
@@ -206,4 +207,4 @@ def _try(rule, flag, call):
     # 5.9
     if assignment and experiment.sticky:
         assignment["sticky"] = "write"
-    return _Outcome(variant, assignment=assignment)
+    return _Outcome(True, variant, assignment=assignment)

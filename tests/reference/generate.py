@@ -359,10 +359,10 @@ class Generator:
         """A test that fits the attribute, now and then one that does not."""
         fitting = {
             "country": ["equals", "in", "contains", "startsWith", "endsWith", "matches", "inHashed"],
-            "note": ["equals", "in", "contains", "startsWith", "endsWith", "matches", "number", "inHashed"],
-            "age": ["equals", "in", "number", "number", "matches"], "version": ["semver"], "ip": ["cidr"],
+            "note": ["equals", "in", "contains", "startsWith", "endsWith", "matches", "number", "order", "inHashed"],
+            "age": ["equals", "in", "number", "number", "matches"], "version": ["semver", "order"], "ip": ["cidr"],
             "joined": ["time"], "beta": ["equals", "in", "matches"],
-            "tags": ["containsAny", "containsAll", "anyElement", "everyElement"], "rows": ["anyElement", "everyElement"],
+            "tags": ["containsAny", "containsAll", "anyElement", "everyElement", "size"], "rows": ["anyElement", "everyElement", "size"],
         }
         operator = self.pick(fitting[attribute])
         if self.chance(0.1):
@@ -382,6 +382,10 @@ class Generator:
         elif operator == "number":
             operator = self.pick(["lessThan", "lessOrEqual", "greaterThan", "greaterOrEqual"])
             test[operator] = self.pick(NUMBERS)
+        elif operator == "order":
+            operator = self.pick(["lessThan", "lessOrEqual", "greaterThan", "greaterOrEqual"])
+            test[operator] = self.pick(TEXTS + VERSIONS)
+            self.maybe(0.5, test, "collation", lambda: "paddedVersion")
         elif operator == "time":
             operator = self.pick(["before", "notAfter", "after", "notBefore"])
             test[operator] = self.pick([TIMES[0]] + TIMES[2:5] + [NOW, NOW - 1])
@@ -399,6 +403,8 @@ class Generator:
             test["exists"] = self.chance(0.7)
         elif operator == "hasType":
             test["hasType"] = self.pick(["string", "number", "boolean", "array", "object"])
+        elif operator == "size" and nested < 2:
+            test["size"] = {self.pick(["equals", "lessThan", "greaterOrEqual"]): self.random.randint(0, 3)}
         elif nested < 2:
             inner = self.test("tags" if attribute == "rows" else self.pick(["country", "note", "age", "beta"]), nested + 1)
             del inner["attribute"]

@@ -284,7 +284,8 @@ def _rule(node, flag, flag_set):
     if ("serve" in members) == ("split" in members):
         node.fail("must have exactly one of serve, split")
     if "serve" in members:
-        rule.serve = _variant(members["serve"], flag)
+        if members["serve"].value is not None:
+            rule.serve = _variant(members["serve"], flag)
     else:
         rule.split = _split(members["split"], flag, rule.hash)
     if "rollout" in members:

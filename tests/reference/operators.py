@@ -6,7 +6,7 @@ import re
 
 from . import readings
 
-MODIFIERS = ("ignoreCase", "loose", "epoch")
+MODIFIERS = ("ignoreCase", "loose", "epoch", "collation")
 _TEXT = ("contains", "startsWith", "endsWith")
 _NUMBERS = {
     "lessThan": lambda a, b: a < b,
@@ -21,11 +21,12 @@ _TIMES = {
     "notBefore": lambda a, b: a >= b,
 }
 OPERATORS = ("equals", "in", "matches", "semver", "cidr", "containsAny", "containsAll", "inHashed",
-             "anyElement", "everyElement", "exists", "hasType") + _TEXT + tuple(_NUMBERS) + tuple(_TIMES)
+             "anyElement", "everyElement", "size", "exists", "hasType") + _TEXT + tuple(_NUMBERS) + tuple(_TIMES)
 _TAKES = {
     "ignoreCase": ("equals", "in") + _TEXT,
     "loose": tuple(_NUMBERS) + ("semver", "matches", "inHashed"),
     "epoch": tuple(_TIMES),
+    "collation": tuple(_NUMBERS),
 }
 MAX_OPERANDS = 100_000
 MAX_TEXT_OPERANDS = 1_000
@@ -115,6 +116,10 @@ def compile_test(node, members, patterns, level=1):
         return _text_test(operator, operand, fold)
     if operator == "matches":
         return _pattern_test(operand, loose, patterns)
+    if "collation" in modifiers and not isinstance(operand.value, str):
+        members["collation"].fail("only with a text to compare with")
+    if operator in _NUMBERS and isinstance(operand.value, str):
+        return _order_test(_NUMBERS[operator], operand.value, loose, "collation" in modifiers)
     if operator in _NUMBERS:
         return _number_test(_NUMBERS[operator], operand.number(), loose)
     if operator in _TIMES:
@@ -141,6 +146,9 @@ def compile_test(node, members, patterns, level=1):
                               level + 1)
         quantifier = any if operator == "anyElement" else all
         return lambda v: kind(v) == "array" and quantifier(passes(e) for e in v)
+    if operator == "size":
+        passes = compile_test(operand, operand.members(OPERATORS + MODIFIERS), patterns, level + 1)
+        return lambda v: kind(v) in ("array", "object") and passes(len(v))
     if operator == "exists":
         wanted = operand.boolean()
         return lambda v: (kind(v) is not None) == wanted
@@ -155,6 +163,8 @@ def _read_modifiers(operator, members):
             node = members[name]
             if name == "epoch":
                 node.one_of("seconds")
+            elif name == "collation":
+                node.one_of("paddedVersion")
             elif not node.boolean():
                 continue
             if operator not in _TAKES[name]:
@@ -243,6 +253,16 @@ def _number_test(compare, wanted, loose):
         if loose and kind(v) == "string":
             v = readings.number_of_text(v)
         return kind(v) == "number" and compare(v, wanted)
+    return test
+
+
+def _order_test(compare, wanted, loose, padded):
+    change = readings.padded_version if padded else str
+
+    def test(v):
+        if loose and kind(v) == "number":
+            v = readings.text_of_number(v)
+        return kind(v) == "string" and compare(change(v), change(wanted))
     return test
 
 

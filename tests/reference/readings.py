@@ -240,3 +240,12 @@ def compile_pattern(pattern):
         return re.compile("".join(out))
     except re.error:
         return None
+
+
+def padded_version(text):
+    """A key for sorting: section 4.5, padded versions."""
+    text = (text or "0").removeprefix("v").split("+")[0]
+    parts = re.split("[-.]", text)
+    if len(parts) == 3:
+        parts.append("~")
+    return "-".join(part.rjust(5) if re.fullmatch("[0-9]+", part) else part for part in parts)

@@ -132,7 +132,7 @@ pub(super) fn test() -> Node {
         .map(|(name, operator)| (name.into(), operand(operator)))
         .into();
     let names = words::OPERATORS.map(|(name, _)| name);
-    let [ignore_case, loose, epoch] = words::MODIFIERS;
+    let [ignore_case, loose, epoch, collation] = words::MODIFIERS;
     properties.extend([
         (ignore_case.into(), boolean("Whether A to Z are equal to a to z; no other letters are folded. `false` if absent.")),
         (loose.into(), boolean(
@@ -143,6 +143,10 @@ pub(super) fn test() -> Node {
             "description": "A number attribute is in seconds since 1970, not milliseconds.",
             "const": "seconds",
         }),
+        (collation.into(), one_of(
+            "With an order of texts: how they are compared. Code point by code point if absent.",
+            &words::COLLATIONS,
+        )),
     ]);
     object! {
         "properties": Node::Object(properties),
@@ -151,6 +155,7 @@ pub(super) fn test() -> Node {
             (ignore_case.into(), true_only_with(ignore_case, Operator::takes_ignore_case)),
             (loose.into(), true_only_with(loose, Operator::takes_loose)),
             (epoch.into(), any_of(Operator::takes_epoch)),
+            (collation.into(), of_texts()),
         ]),
     }
 }
@@ -162,6 +167,15 @@ fn any_of(takes: fn(Operator) -> bool) -> Node {
         .filter(|(_, operator)| takes(*operator));
     let names: Vec<&str> = operators.map(|(name, _)| *name).collect();
     object! { "anyOf": exactly_one(&names) }
+}
+
+/// One of the operators that put in order, with a text for its operand.
+fn of_texts() -> Node {
+    let operators = words::OPERATORS
+        .iter()
+        .filter(|(_, operator)| operator.orders());
+    let texts = operators.map(|(name, _)| ((*name).into(), object! { "type": "string" }));
+    any_of(Operator::orders).with("properties", Node::Object(texts.collect()))
 }
 
 fn true_only_with(modifier: &str, takes: fn(Operator) -> bool) -> Node {
@@ -201,7 +215,7 @@ fn operand(operator: Operator) -> Node {
             "anyOf": one_or_many(object! { "type": "string" }, 0, limits::MAX_TEXT_OPERANDS),
         }
     };
-    let number = |description: &str| object! { "description": description, "type": "number" };
+    let bound = |description: &str| object! { "description": description, "type": list!["number", "string"] };
     match operator {
         Operator::Equals => object! {
             "description": "The attribute is this: a string, a number or a boolean.",
@@ -217,10 +231,10 @@ fn operand(operator: Operator) -> Node {
             "type": "string",
             "maxLength": limits::MAX_REGEX_BYTES,
         },
-        Operator::LessThan => number("The number is less than this."),
-        Operator::LessOrEqual => number("The number is at most this."),
-        Operator::GreaterThan => number("The number is greater than this."),
-        Operator::GreaterOrEqual => number("The number is at least this."),
+        Operator::LessThan => bound("The number, or the text, is less than this."),
+        Operator::LessOrEqual => bound("The number, or the text, is at most this."),
+        Operator::GreaterThan => bound("The number, or the text, is greater than this."),
+        Operator::GreaterOrEqual => bound("The number, or the text, is at least this."),
         Operator::Before => described("time", "The time is before this."),
         Operator::NotAfter => described("time", "The time is this or before."),
         Operator::After => described("time", "The time is after this."),
@@ -257,6 +271,10 @@ fn operand(operator: Operator) -> Node {
         Operator::EveryElement => described(
             "operandTest",
             "Every element of the array passes this test.",
+        ),
+        Operator::Size => described(
+            "operandTest",
+            "The number of elements of the array, or of members of the object, passes this test.",
         ),
         Operator::Exists => boolean("Whether the attribute is there and not null."),
         Operator::HasType => one_of("The attribute is of this type.", &words::ATTRIBUTE_TYPES),

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::condition::{IGNORE_CASE, Node, Op};
+use crate::condition::{IGNORE_CASE, Node, Op, TEXT};
 use crate::flag_set::{
     Draw, Flag, FlagSet, FlagState, NONE, Population, Range, Rule, Span, Tables, ValueSet,
     VariantValue,
@@ -448,6 +448,11 @@ impl<'w, 'a> Writer<'w, 'a> {
                     self.symbol(*pattern);
                 }
             }
+            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual
+                if node.modifiers & TEXT != 0 =>
+            {
+                self.symbol(node.a);
+            }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 if let Some(number) = tables.numbers.get(node.a as usize) {
                     self.operand_number(*number);
@@ -482,6 +487,8 @@ impl<'w, 'a> Writer<'w, 'a> {
                 });
             }
             Op::AnyElement | Op::EveryElement => self.node(index + 1),
+            #[cfg(feature = "imported")]
+            Op::Size => self.node(index + 1),
             #[cfg(feature = "imported")]
             Op::InHashed => {
                 if let Some(operands) = tables.hashed.get(node.a as usize) {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES};
+use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
 use crate::flag_set::{FlagSet, Span, Tables};
 use crate::json_write::push_string;
 use crate::number::Number;
@@ -175,7 +175,10 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         let parts = span.of(&tables.symbol_lists);
         list(parts.iter().map(|part| quoted(tables.symbols.get(*part))))
     };
-    let number = || {
+    let bound = || {
+        if node.modifiers & TEXT != 0 {
+            return quoted(tables.symbols.get(node.a));
+        }
         let number = tables.numbers.get(node.a as usize);
         number
             .map(|number| number_text(*number))
@@ -198,10 +201,10 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
                 regex.map_or("", |(_, regex)| regex.as_str())
             )
         }
-        Op::Less => format!("< {}", number()),
-        Op::LessOrEqual => format!("<= {}", number()),
-        Op::Greater => format!("> {}", number()),
-        Op::GreaterOrEqual => format!(">= {}", number()),
+        Op::Less => format!("< {}", bound()),
+        Op::LessOrEqual => format!("<= {}", bound()),
+        Op::Greater => format!("> {}", bound()),
+        Op::GreaterOrEqual => format!(">= {}", bound()),
         Op::Before => format!("before {}", time()),
         Op::NotAfter => format!("notAfter {}", time()),
         Op::After => format!("after {}", time()),
@@ -246,6 +249,11 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
                 None => name.into(),
             }
         }
+        #[cfg(feature = "imported")]
+        Op::Size => match tables.nodes.get(index as usize + 1) {
+            Some(child) => format!("size {}", operator(tables, index + 1, child)),
+            None => "size".into(),
+        },
         Op::Exists => if node.a == 1 { "exists" } else { "is missing" }.into(),
         Op::HasType => {
             let name = TYPE_NAMES.get(node.a as usize).copied();
@@ -258,6 +266,7 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         (IGNORE_CASE, " ignoring case"),
         (LOOSE, " (loose)"),
         (SECONDS, " (seconds)"),
+        (PADDED, " as padded versions"),
     ] {
         if node.modifiers & bit != 0 {
             test.push_str(note);

@@ -1,7 +1,7 @@
 //! Attribute tests: an operator, its modifiers and its operands.
 
 use crate::address::Block;
-use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, SECONDS, TYPE_NAMES};
+use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
 use crate::flag_set::{Comparator, NONE, Span, TARGETING_KEY, ValueSet};
 use crate::json::{Json, Kind};
 use crate::limits;
@@ -47,7 +47,7 @@ impl<'d> Loader<'d> {
             return self.wrong(json, "no operator");
         };
         let mut modifiers = 0;
-        let [ignore_case, loose, epoch] = modifier_values;
+        let [ignore_case, loose, epoch, collation] = modifier_values;
         for (json, allowed, bit) in [
             (ignore_case, operator.takes_ignore_case(), IGNORE_CASE),
             (loose, operator.takes_loose(), LOOSE),
@@ -67,6 +67,16 @@ impl<'d> Loader<'d> {
                 }
                 modifiers |= bit;
             }
+        }
+        if operator.orders() && operand.kind() == Kind::String {
+            modifiers |= TEXT;
+        }
+        if collation.exists() {
+            self.one_of(collation, &schema::COLLATIONS);
+            if modifiers & TEXT == 0 {
+                self.wrong(collation, "only the order of texts takes a collation");
+            }
+            modifiers |= PADDED;
         }
         let at = self.push(Op::Exists, 0, 0);
         let (op, a, b) = self.operator(operator, operand, modifiers, depth);
@@ -110,6 +120,9 @@ impl<'d> Loader<'d> {
             | Operator::LessOrEqual
             | Operator::GreaterThan
             | Operator::GreaterOrEqual => {
+                if modifiers & TEXT != 0 {
+                    return (op, self.order_operand(operand), 0);
+                }
                 match operand.number() {
                     Some(number) => self.tables.numbers.push(number),
                     None => self.wrong(operand, "expected a number in range"),
@@ -124,7 +137,10 @@ impl<'d> Loader<'d> {
             Operator::Semver => self.semver(operand, loose),
             Operator::Cidr => self.blocks(operand),
             Operator::InHashed => (self.hashed(operand), 0),
-            Operator::AnyElement | Operator::EveryElement => {
+            Operator::AnyElement | Operator::EveryElement | Operator::Size => {
+                if operator == Operator::Size && !cfg!(feature = "imported") {
+                    self.wrong(operand, "this build of bucketry has no `size`");
+                }
                 self.attribute_test(operand, TARGETING_KEY, false, depth + 1);
                 (0, 0)
             }
@@ -197,6 +213,17 @@ impl<'d> Loader<'d> {
         }
         self.memo.put(kind, list, start);
         (start, len)
+    }
+
+    #[cfg(feature = "imported")]
+    fn order_operand(&mut self, operand: Json<'d>) -> u32 {
+        self.tables.symbols.intern(operand.text())
+    }
+
+    #[cfg(not(feature = "imported"))]
+    fn order_operand(&mut self, operand: Json<'d>) -> u32 {
+        self.wrong(operand, "this build of bucketry orders no texts");
+        NONE
     }
 
     #[cfg(not(feature = "imported"))]
@@ -341,6 +368,8 @@ fn op(operator: Operator) -> Op {
         Operator::InHashed => Op::InHashed,
         Operator::AnyElement => Op::AnyElement,
         Operator::EveryElement => Op::EveryElement,
+        #[cfg(feature = "imported")]
+        Operator::Size => Op::Size,
         Operator::HasType => Op::HasType,
         // Of what this build lacks nothing is ever resolved.
         _ => Op::Exists,

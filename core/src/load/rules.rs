@@ -98,6 +98,7 @@ impl<'d> Loader<'d> {
             && draw.unit == 0
             && tables.hash(draw.hash) == Hash::Xxh64
             && draw.needs_position()
+            && (draw.arms.len > 0 || rule.serve != NONE16)
             && plain_experiment
     }
 
@@ -138,7 +139,10 @@ impl<'d> Loader<'d> {
         if serve.exists() == split.exists() {
             self.wrong(json, "expected either `serve` or `split`");
         } else if serve.exists() {
-            rule.serve = self.variant_in(variants, serve);
+            // Null leaves the value to the caller.
+            if serve.kind() != Kind::Null {
+                rule.serve = self.variant_in(variants, serve);
+            }
         }
         if condition.exists() {
             rule.condition = self.condition_tree(condition, scope);

@@ -92,10 +92,10 @@ impl Serialize for JsonValue<'_> {
     }
 }
 
-struct MetadataMap<'a>(Metadata<'a>);
+pub(crate) struct MetadataMap<'a>(pub(crate) Metadata<'a>);
 
 impl MetadataMap<'_> {
-    const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

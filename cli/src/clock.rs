@@ -6,8 +6,13 @@ use bucketry_core::UnixMillis;
 
 /// Now, by the machine's clock.
 pub(crate) fn now() -> UnixMillis {
+    unix_millis(SystemTime::now())
+}
+
+/// A time of the machine, of a file for example.
+pub(crate) fn unix_millis(time: SystemTime) -> UnixMillis {
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis());
-    UnixMillis(match SystemTime::now().duration_since(UNIX_EPOCH) {
+    UnixMillis(match time.duration_since(UNIX_EPOCH) {
         Ok(since) => millis(since).unwrap_or(i64::MAX),
         Err(before) => millis(before.duration()).map_or(i64::MIN, |millis| -millis),
     })

@@ -56,6 +56,18 @@ impl Failure {
         Self::new(format!("cannot {what} `{}`: {error}", path.display()))
     }
 
+    /// What went wrong.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only `serve` goes on after a failure")
+    )]
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Told { message, .. } => message,
+            Self::OutputClosed => "the output is closed",
+        }
+    }
+
     /// Tells the user, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let Self::Told { message, help } = self else {

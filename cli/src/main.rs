@@ -16,6 +16,8 @@ mod locate;
 mod output;
 mod position;
 mod schema;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod style;
 mod table;
@@ -48,6 +50,8 @@ enum Command {
     Assign(Box<assign::Args>),
     Diff(diff::Args),
     Import(import::Args),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     Schema(schema::Args),
     Position(position::Args),
     HashIds(hash_ids::Args),
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
         Command::Assign(args) => assign::run(&args),
         Command::Diff(args) => diff::run(args),
         Command::Import(args) => import::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(*args),
         Command::Schema(args) => schema::run(&args),
         Command::Position(args) => position::run(args),
         Command::HashIds(args) => hash_ids::run(&args),

@@ -239,33 +239,44 @@ impl ImportArgs {
         Ok(compiled.set)
     }
 
-    fn compile(&self, document: &Document) -> Result<Compiled> {
+    /// The flag set that a document is, or is translated to, and what is worth telling about it.
+    pub(crate) fn compile(&self, document: &Document) -> Result<Compiled> {
         let name = &document.name;
         let Some(format) = self.from else {
             let set = FlagSet::from_json(&document.bytes)
                 .map_err(|error| Failure::new(format!("`{name}`: {error}")))?;
             return Ok(Compiled {
                 warnings: refused(&set, name).into_iter().collect(),
+                translated: None,
                 set,
             });
         };
         let translated = self.translate(format, document)?;
         let refusals = translated.report.refusals.iter();
+        let warnings = refusals
+            .map(|refusal| format!("`{name}`: {}: {}", refusal.pointer, refusal.reason))
+            .collect();
         let set = FlagSet::from_json(translated.document.as_bytes())
             .map_err(|error| Failure::new(format!("`{name}`, translated: {error}")))?;
         Ok(Compiled {
             set,
-            warnings: refusals
-                .map(|refusal| format!("`{name}`: {}: {}", refusal.pointer, refusal.reason))
-                .collect(),
+            warnings,
+            translated: Some(translated.document),
         })
     }
 }
 
 /// A flag set, and what is worth telling about it.
-struct Compiled {
-    set: FlagSet,
-    warnings: Vec<String>,
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) set: FlagSet,
+    pub(crate) warnings: Vec<String>,
+    /// The flag set as text, where the document was another service's.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only `serve` hands it on")
+    )]
+    pub(crate) translated: Option<String>,
 }
 
 /// That flags are refused, if some are.

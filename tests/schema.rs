@@ -55,7 +55,7 @@ fn is_text(value: &Json) -> bool {
 }
 
 fn is_pair(value: &Json) -> bool {
-    let small = |bound: &Json| bound.as_u64().is_some_and(|bound| bound <= 1 << 32);
+    let small = |bound: &Json| bound.as_u64().is_some_and(|bound| bound <= 1 << 60);
     value
         .as_array()
         .is_some_and(|pair| pair.len() == 2 && pair.iter().all(small))
@@ -183,6 +183,12 @@ const ONLY_THE_LOADER: &[Beyond] = &[
         example: r#"{"flags": {"a": {"type": "boolean", "hash": {"name": "md5-mod", "modulus": 9}, "rules": [
             {"serve": "on", "rollout": 5}]}}}"#,
     },
+    Beyond {
+        message: "the salt of this hash is a seed",
+        fits: any,
+        example: r#"{"segments": {"s": {"position": {"salt": "s", "ranges": [],
+            "hash": {"name": "murmur3-32-seed-mod", "modulus": 9}}}}}"#,
+    },
     // What texts mean.
     Beyond {
         message: "expected a time",
@@ -309,6 +315,17 @@ const GOOD: &[&str] = &[
         "holdouts": {"h": {"unit": ["a", "/b"], "salt": "s", "hash": "xxh64-seed42", "percent": 5}}
     }"#,
     r#"{"hash": {"name": "md5-mod", "modulus": 10000}}"#,
+    r#"{"hash": {"name": "sha1-60-mod", "modulus": 1152921504606846976, "description": 1}}"#,
+    r#"{"hash": {"name": "murmur3-32-mod", "modulus": 4294967296, "seed": 4294967295}}"#,
+    r#"{"flags": {"f": {"type": "boolean", "rules": [
+        {"id": "a", "hash": {"name": "sha1-28-mod", "modulus": 268435456}, "split": {"on": 1}},
+        {"id": "b", "hash": {"name": "murmur3-32-seed-mod", "modulus": 100}, "salt": "-1", "split": {"on": 1}},
+        {"id": "c", "hash": {"name": "polynomial31-seed-mod", "modulus": 100}, "salt": "1", "split": {"on": 1}},
+        {"id": "d", "hash": {"name": "fnv1a-32-suffix-mod", "modulus": 1000, "text": "utf16"}, "split": {"on": 1}},
+        {"id": "e", "hash": {"name": "fnv1a-32-twice-mod", "modulus": 10000, "text": "codePoints"}, "split": {"on": 1}},
+        {"id": "f", "hash": {"name": "fnv1a-32-twice-mod", "modulus": 10000, "text": "utf8"}, "split": {"on": 1}},
+        {"id": "g", "hash": {"name": "sha256-le-suffix-mod", "modulus": 100}, "salt": "\nBeta", "split": {"on": 1}}
+    ]}}}"#,
     r#"{"flags": {
         "b": {"type": "boolean", "enabled": false, "default": "on", "off": "off", "unit": "u", "hash": "xxh64",
               "rules": [], "metadata": {"a": "b"}, "description": "d"},
@@ -443,15 +460,9 @@ fn all_words() -> BTreeSet<&'static str> {
     all.extend(words::VALUE_TYPES.map(|value_type| value_type.as_str()));
     all.extend(words::ATTRIBUTE_TYPES);
     all.extend(words::RULE_REASONS.map(|reason| reason.as_str()));
-    all.extend([
-        words::MODULUS_HASH,
-        "seconds",
-        "CACHED",
-        "DISABLED",
-        "UNKNOWN",
-        "STALE",
-        "ERROR",
-    ]);
+    all.extend(words::MODULUS_HASHES.map(|(name, _)| name));
+    all.extend(words::TEXT_UNITS);
+    all.extend(["seconds", "CACHED", "DISABLED", "UNKNOWN", "STALE", "ERROR"]);
     all
 }
 
@@ -493,6 +504,7 @@ fn probes() -> Vec<Json> {
         json!([[0, 1]]),
         json!([0, 10_001]),
         json!([[0, 4_294_967_297_u64]]),
+        json!([[0, (1_u64 << 60) + 1]]),
         json!(["0123456789abcdef"]),
         json!({}),
         json!({"a": 1}),
@@ -512,8 +524,10 @@ fn probes() -> Vec<Json> {
         10_000,
         1_000_000,
         1_000_000_000,
+        1 << 28,
         1 << 32,
         words::MAX_REVISION,
+        1 << 60,
     ];
     for bound in bounds {
         probes.extend([json!(bound - 1), json!(bound), json!(bound + 1)]);
@@ -854,6 +868,11 @@ fn tables_and_schema_have_the_same_words() {
             "/$defs/nativeHash/enum",
             &words::NATIVE_HASHES.map(|(name, _)| name),
         ),
+        (
+            "/$defs/hash/then/properties/name/enum",
+            &words::MODULUS_HASHES.map(|(name, _)| name),
+        ),
+        ("/$defs/hash/then/properties/text/enum", &words::TEXT_UNITS),
         (
             "/$defs/test/properties/hasType/enum",
             &words::ATTRIBUTE_TYPES,

@@ -6,7 +6,7 @@
 //! fails a function for one choice of keys in a hundred. The keys are fixed: what passes once
 //! passes always. Near 1 is a failure too: real chance is not that even.
 
-use bucketry_core::{EvaluationContext, FlagSet, Hash, UnixMillis};
+use bucketry_core::{EvaluationContext, FlagSet, Formula, Hash, TextUnits, UnixMillis};
 use bucketry_tests::random::Random;
 use bucketry_tests::statistics::{goodness_of_fit, independence, uniformity};
 
@@ -25,8 +25,14 @@ struct Scheme {
 
 const MD5_MOD: Hash = Hash::Md5Mod { modulus: 10_000 };
 
-/// Every lane of every profile.
-const OURS: [Scheme; 7] = [
+/// The position under a formula of imported flags.
+fn imported(formula: Formula, modulus: u64, salt: &str, unit: &str) -> u64 {
+    Hash::Imported { formula, modulus }.position(salt, unit).arm
+}
+
+/// Every lane of the native profiles, and those of imported flags that are built on digests or on MurmurHash3 of salt
+/// and unit.
+const OURS: [Scheme; 11] = [
     Scheme {
         name: "xxh64 arm",
         modulus: 1 << 32,
@@ -62,19 +68,36 @@ const OURS: [Scheme; 7] = [
         modulus: 10_000,
         position: |salt, unit| MD5_MOD.position(salt, unit).arm,
     },
+    Scheme {
+        name: "sha1-60-mod",
+        modulus: 1 << 60,
+        position: |salt, unit| imported(Formula::Sha1First60, 1 << 60, salt, unit),
+    },
+    Scheme {
+        name: "sha1-28-mod",
+        modulus: 10_000,
+        position: |salt, unit| imported(Formula::Sha1First28, 10_000, salt, unit),
+    },
+    Scheme {
+        name: "sha256-le-suffix-mod",
+        modulus: 1 << 32,
+        position: |salt, unit| imported(Formula::Sha256LeSuffix, 1 << 32, salt, unit),
+    },
+    Scheme {
+        name: "murmur3-32-mod",
+        modulus: 10_000,
+        position: |salt, unit| imported(Formula::Murmur3 { seed: 0 }, 10_000, salt, unit),
+    },
 ];
 
 /// GrowthBook's first version, whose documentation says that it "had a flaw that caused bias when running
 /// experiments in parallel".
 const GROWTHBOOK_V1: Scheme = Scheme {
-    name: "fnv32a(unit ++ salt) % 1000",
+    name: "fnv1a-32-suffix-mod",
     modulus: 1_000,
     position: |salt, unit| {
-        let bytes = unit.bytes().chain(salt.bytes());
-        let hash = bytes.fold(0x811C_9DC5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        u64::from(hash % 1_000)
+        let text = TextUnits::Utf8;
+        imported(Formula::Fnv1aSuffix { text }, 1_000, salt, unit)
     },
 };
 
@@ -159,7 +182,10 @@ impl Findings {
 /// Uniformity under every salt, and independence of every pair of salts.
 fn battery(scheme: &Scheme, shape: &str) -> Findings {
     let units = units(shape);
-    let bin = |salt: &str, unit: &str| ((scheme.position)(salt, unit) * 100 / scheme.modulus) as u8;
+    let bin = |salt: &str, unit: &str| {
+        let position = u128::from((scheme.position)(salt, unit));
+        (position * 100 / u128::from(scheme.modulus)) as u8
+    };
     let binned: Vec<Vec<u8>> = salts()
         .iter()
         .map(|salt| units.iter().map(|unit| bin(salt, unit)).collect())
@@ -200,8 +226,8 @@ fn positions_are_uniform_and_salts_draw_independently() {
             findings.0.append(&mut battery(scheme, shape).0);
         }
     }
-    // Of 7 lanes, with 5 shapes of ids: 10 salts, and 45 pairs of them with two tables each.
-    assert_eq!(findings.0.len(), 7 * 5 * (10 + 45 * 2));
+    // Of 11 lanes, with 5 shapes of ids: 10 salts, and 45 pairs of them with two tables each.
+    assert_eq!(findings.0.len(), 11 * 5 * (10 + 45 * 2));
     findings.assert_none_rejected();
 }
 

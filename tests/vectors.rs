@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use bucketry_core::{EvaluationContext, FlagSet, Hash, Severity, UnixMillis};
+use bucketry_core::{EvaluationContext, FlagSet, Formula, Hash, Severity, TextUnits, UnixMillis};
 use bucketry_tests::protocol::{self, Prior};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -262,13 +262,54 @@ fn sorted(mut list: Vec<String>) -> Vec<String> {
     list
 }
 
+/// A hash of one lane.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    name: String,
+    modulus: u64,
+    #[serde(default)]
+    seed: u32,
+    text: Option<String>,
+}
+
+impl Profile {
+    fn hash(&self) -> Hash {
+        let modulus = self.modulus;
+        if self.name == "md5-mod" {
+            return Hash::Md5Mod { modulus };
+        }
+        let units = match self.text.as_deref() {
+            None | Some("utf8") => TextUnits::Utf8,
+            Some("utf16") => TextUnits::Utf16,
+            Some("codePoints") => TextUnits::CodePoints,
+            Some(other) => panic!("no such text: {other}"),
+        };
+        let mut formula = Formula::named(&self.name).expect("a formula");
+        match &mut formula {
+            Formula::Murmur3 { seed } => *seed = self.seed,
+            Formula::Fnv1aSuffix { text } | Formula::Fnv1aTwice { text } => *text = units,
+            _ => assert!(self.seed == 0 && self.text.is_none(), "{self:?}"),
+        }
+        Hash::Imported { formula, modulus }
+    }
+}
+
 #[test]
 fn every_position_is_as_listed() {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Named {
         Native(String),
-        Modulus { name: String, modulus: u64 },
+        Modulus(Profile),
+    }
+
+    /// As text where a reader with only doubles would change it.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Integer(u64),
+        Text(String),
     }
 
     #[derive(Deserialize)]
@@ -278,7 +319,7 @@ fn every_position_is_as_listed() {
         unit: String,
         arm: Option<u64>,
         enrol: Option<u64>,
-        position: Option<u64>,
+        position: Option<Number>,
     }
 
     #[derive(Deserialize)]
@@ -295,14 +336,18 @@ fn every_position_is_as_listed() {
                 .into_iter()
                 .find(|hash| hash.name() == name)
                 .expect("a native hash"),
-            Named::Modulus { name, modulus } => {
-                let hash = Hash::Md5Mod { modulus: *modulus };
-                assert_eq!(hash.name(), name);
+            Named::Modulus(profile) => {
+                let hash = profile.hash();
+                assert_eq!(hash.name(), profile.name);
                 hash
             }
         };
+        let position = row.position.map(|position| match position {
+            Number::Integer(position) => position,
+            Number::Text(position) => position.parse().unwrap(),
+        });
         let found = hash.position(&row.salt, &row.unit);
-        let expected = (row.arm.or(row.position), row.enrol.unwrap_or(0));
+        let expected = (row.arm.or(position), row.enrol.unwrap_or(0));
         assert_eq!(hash.has_two_lanes(), row.enrol.is_some());
         assert_eq!(
             (Some(found.arm), found.enrol),

@@ -64,8 +64,9 @@ pub(crate) fn parse_salt(text: &str) -> std::result::Result<String, String> {
     if text.is_empty() || text.len() > MAX_SALT_BYTES {
         return Err(format!("a salt has 1 to {MAX_SALT_BYTES} bytes"));
     }
-    if text.bytes().any(|byte| byte < 0x20 || byte == 0x7F) {
-        return Err("a salt has no control characters".into());
+    let is_control = |byte: u8| (byte < 0x20 && byte != b'\n') || byte == 0x7F;
+    if text.bytes().any(is_control) {
+        return Err("a salt has no control characters but line feeds".into());
     }
     Ok(text.into())
 }

@@ -3,8 +3,9 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use bucketry_core::{Hash, NATIVE_MODULUS};
+use bucketry_core::{Formula, Hash, NATIVE_MODULUS, TextUnits, schema};
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
@@ -22,6 +23,7 @@ use crate::table::{Cell, Table};
 Examples:
   bucketry position --salt button-test/2 visitor-17 visitor-18
   bucketry position --salt exp-1- --hash md5-mod --modulus 10000 u-1
+  bucketry position --salt AB12A: --hash murmur3-32-mod --modulus 100 u-1
   cut -d, -f1 units.csv | bucketry position --salt button-test/2")]
 pub(crate) struct Args {
     /// Units. Without any: the lines of standard input
@@ -31,23 +33,33 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse_salt)]
     salt: String,
     /// The hash
-    #[arg(long, value_enum, default_value_t = HashName::Xxh64)]
-    hash: HashName,
-    /// The modulus of md5-mod
-    #[arg(long, value_name = "NUMBER", required_if_eq("hash", "md5-mod"),
-          value_parser = clap::value_parser!(u64).range(1..=NATIVE_MODULUS))]
+    #[arg(long, default_value = "xxh64", value_parser = PossibleValuesParser::new(hash_names()))]
+    hash: String,
+    /// The modulus, of the hashes that have one
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     modulus: Option<u64>,
+    /// The seed of murmur3-32-mod
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u32,
+    /// What the FNV-1a hashes hash of a text
+    #[arg(long, value_enum, default_value_t = Text::Utf8)]
+    text_units: Text,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HashName {
-    Xxh64,
-    #[value(name = "xxh64-seed42")]
-    Xxh64Seed42,
-    Sha256,
-    Md5Mod,
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Text {
+    Utf8,
+    Utf16,
+    #[value(name = "codePoints")]
+    CodePoints,
+}
+
+fn hash_names() -> Vec<&'static str> {
+    let native = schema::NATIVE_HASHES.map(|(name, _)| name);
+    let others = schema::MODULUS_HASHES.map(|(name, _)| name);
+    [&native[..], &others].concat()
 }
 
 #[derive(Serialize)]
@@ -61,18 +73,60 @@ struct Line<'a> {
 
 impl Args {
     fn hash(&self) -> Result<Hash> {
-        Ok(match (self.hash, self.modulus) {
-            (HashName::Md5Mod, modulus) => Hash::Md5Mod {
-                modulus: modulus.unwrap_or(NATIVE_MODULUS),
-            },
-            (_, Some(_)) => {
-                return Err(Failure::new("only the hash `md5-mod` has a modulus")
-                    .help("leave --modulus out, or add --hash md5-mod"));
+        let name = self.hash.as_str();
+        if self.seed != 0 && name != schema::SEED_HASH {
+            return Err(Failure::new(format!("the hash `{name}` has no seed"))
+                .help("leave --seed out, or add --hash murmur3-32-mod"));
+        }
+        if self.text_units != Text::Utf8 && !schema::TEXT_HASHES.contains(&name) {
+            return Err(Failure::new(format!("the hash `{name}` has UTF-8 only"))
+                .help("leave --text-units out"));
+        }
+        let native = schema::NATIVE_HASHES
+            .iter()
+            .find(|(known, _)| *known == name);
+        if let Some((_, hash)) = native {
+            return match self.modulus {
+                None => Ok(*hash),
+                Some(_) => Err(Failure::new(format!("the hash `{name}` has no modulus"))
+                    .help("leave --modulus out, or choose a --hash whose name ends in `-mod`")),
+            };
+        }
+        let Some(modulus) = self.modulus else {
+            return Err(Failure::new(format!("the hash `{name}` has a modulus"))
+                .help("add --modulus with the number of positions"));
+        };
+        let largest = schema::MODULUS_HASHES
+            .iter()
+            .find(|(known, _)| *known == name);
+        if let Some((_, largest)) = largest
+            && modulus > *largest
+        {
+            return Err(Failure::new(format!(
+                "the modulus of `{name}` is 1 to {largest}"
+            )));
+        }
+        let Some(mut formula) = Formula::named(name) else {
+            return Ok(Hash::Md5Mod { modulus });
+        };
+        match &mut formula {
+            Formula::Murmur3 { seed } => *seed = self.seed,
+            Formula::Fnv1aSuffix { text } | Formula::Fnv1aTwice { text } => {
+                *text = match self.text_units {
+                    Text::Utf8 => TextUnits::Utf8,
+                    Text::Utf16 => TextUnits::Utf16,
+                    Text::CodePoints => TextUnits::CodePoints,
+                };
             }
-            (HashName::Xxh64, None) => Hash::Xxh64,
-            (HashName::Xxh64Seed42, None) => Hash::Xxh64Seed42,
-            (HashName::Sha256, None) => Hash::Sha256,
-        })
+            _ => {}
+        }
+        let hash = Hash::Imported { formula, modulus };
+        if hash.takes_salt(&self.salt) {
+            Ok(hash)
+        } else {
+            Err(Failure::new(format!("the salt of `{name}` is its seed"))
+                .help("give --salt an integer from -2147483648 to 4294967295"))
+        }
     }
 }
 

@@ -121,6 +121,8 @@ fn pair(max: u64) -> Node {
 }
 
 const ALL_32_BITS: u64 = 1 << 32;
+/// Of `sha1-60-mod`.
+const LARGEST_MODULUS: u64 = 1 << 60;
 
 fn document() -> Node {
     let [
@@ -179,7 +181,7 @@ fn document() -> Node {
             "unit": unit(),
             "attributeName": attribute_name(),
             "name": text_of(limits::MAX_NAME_BYTES),
-            "salt": text_of(limits::MAX_SALT_BYTES),
+            "salt": salt(),
             "percent": percent(),
             "time": time(),
         },
@@ -194,6 +196,16 @@ fn text_of(max_bytes: usize) -> Node {
         "minLength": 1,
         "maxLength": max_bytes,
         "pattern": r"^[^\u0000-\u001f\u007f]*$",
+    }
+}
+
+/// As a name, longer, and with line feeds.
+fn salt() -> Node {
+    object! {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": limits::MAX_SALT_BYTES,
+        "pattern": r"^[^\u0000-\u0009\u000b-\u001f\u007f]*$",
     }
 }
 
@@ -249,21 +261,64 @@ fn native_hash() -> Node {
 }
 
 fn hash_profile() -> Node {
+    let names = words::MODULUS_HASHES.map(|(name, _)| name);
+    let when = |names: &[&str], properties: Node| {
+        object! {
+            "if": object! { "properties": object! { "name": object! { "enum": constants(names) } } },
+            "then": object! { "properties": properties },
+        }
+    };
+    let not_among = |allowed: &[&str]| -> Vec<&str> {
+        let others = names.iter().filter(|name| !allowed.contains(name));
+        others.copied().collect()
+    };
+    let mut bounds: Vec<Node> = Vec::new();
+    for bound in [1 << 28, ALL_32_BITS] {
+        let bounded = words::MODULUS_HASHES
+            .iter()
+            .filter(|(_, max)| *max == bound);
+        let bounded: Vec<&str> = bounded.map(|(name, _)| *name).collect();
+        let modulus = object! { "maximum": bound };
+        bounds.push(when(&bounded, object! { "modulus": modulus }));
+    }
+    bounds.push(when(
+        &not_among(&[words::SEED_HASH]),
+        object! { "seed": false },
+    ));
+    bounds.push(when(
+        &not_among(&words::TEXT_HASHES),
+        object! { "text": false },
+    ));
     let with_modulus = closed(
         "A hash of one lane: good for splits and ranges, not for rollouts, layers and holdouts.",
         &words::HASH_MEMBERS,
-        &words::HASH_MEMBERS,
+        &["name", "modulus"],
         [
             (
                 "name",
-                object! { "description": "The hash.", "const": words::MODULUS_HASH },
+                one_of(
+                    "The hash. All but `md5-mod` are for imported flags.",
+                    &names,
+                ),
             ),
             (
                 "modulus",
-                integer("The number of positions.", 1, ALL_32_BITS),
+                integer("The number of positions.", 1, LARGEST_MODULUS),
+            ),
+            (
+                "seed",
+                integer("The seed: 0 if absent.", 0, ALL_32_BITS - 1),
+            ),
+            (
+                "text",
+                one_of(
+                    "What is hashed of a text: `utf8` if absent.",
+                    &words::TEXT_UNITS,
+                ),
             ),
         ],
-    );
+    )
+    .with("allOf", Node::List(bounds));
     object! {
         "description": "How a salt and a unit become a position, see docs/bucketing.md.",
         "if": object! { "type": "object" },
@@ -461,7 +516,7 @@ fn arm() -> Node {
                 "description": "Ranges of positions, each from its start up to but not including its end.",
                 "type": "array",
                 "maxItems": limits::MAX_RANGES,
-                "items": pair(ALL_32_BITS),
+                "items": pair(LARGEST_MODULUS),
             }),
         ],
     )

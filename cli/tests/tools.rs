@@ -110,11 +110,23 @@ fn wrong_arguments_have_a_code_of_their_own() {
         ("position --salt s --hash md5-mod x", "--modulus"),
         (
             "position --salt s --modulus 5 x",
-            "only the hash `md5-mod` has a modulus",
+            "the hash `xxh64` has no modulus",
         ),
         (
             "position --salt s --hash md5-mod --modulus 0 x",
-            "0 is not in 1..=4294967296",
+            "0 is not in 1..",
+        ),
+        (
+            "position --salt s --hash md5-mod --modulus 4294967297 x",
+            "the modulus of `md5-mod` is 1 to 4294967296",
+        ),
+        (
+            "position --salt s --hash murmur3-32-seed-mod --modulus 100 x",
+            "the salt of `murmur3-32-seed-mod` is its seed",
+        ),
+        (
+            "position --salt s --hash sha256 --seed 5 x",
+            "the hash `sha256` has no seed",
         ),
         ("hash-ids --salt s --unit u", "--condition"),
         ("validate", "<FILE>..."),

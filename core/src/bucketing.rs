@@ -3,6 +3,8 @@
 //! Everything that needs chance asks whether a position falls in ranges. `docs/bucketing.md` has the
 //! formulas and the SQL that recomputes them.
 
+#[cfg(feature = "imported")]
+use crate::formula::{self, Formula};
 use crate::hash;
 use crate::limits;
 use crate::number::{integral, write_u64};
@@ -27,6 +29,14 @@ pub enum Hash {
     #[cfg(feature = "imported")]
     Md5Mod {
         /// `1..=2^32`.
+        modulus: u64,
+    },
+    /// A formula that only imported flags use. One lane.
+    #[cfg(feature = "imported")]
+    Imported {
+        /// The formula, which has the name.
+        formula: Formula,
+        /// `1..=formula.max_modulus()`.
         modulus: u64,
     },
 }
@@ -57,6 +67,8 @@ impl Hash {
             Self::Sha256 => "sha256",
             #[cfg(feature = "imported")]
             Self::Md5Mod { .. } => "md5-mod",
+            #[cfg(feature = "imported")]
+            Self::Imported { formula, .. } => formula.name(),
         }
     }
 
@@ -66,16 +78,26 @@ impl Hash {
         match self {
             #[cfg(feature = "imported")]
             Self::Md5Mod { modulus } => modulus,
-            _ => NATIVE_MODULUS,
+            #[cfg(feature = "imported")]
+            Self::Imported { modulus, .. } => modulus,
+            Self::Xxh64 | Self::Xxh64Seed42 | Self::Sha256 => NATIVE_MODULUS,
         }
     }
 
     /// Whether there is an enrolment lane beside the arm lane.
     #[must_use]
     pub const fn has_two_lanes(self) -> bool {
+        matches!(self, Self::Xxh64 | Self::Xxh64Seed42 | Self::Sha256)
+    }
+
+    /// Whether `salt` is one that this hash can be computed under: some take a seed for a salt.
+    #[cfg(feature = "imported")]
+    #[must_use]
+    pub fn takes_salt(self, salt: &str) -> bool {
         match self {
-            #[cfg(feature = "imported")]
-            Self::Md5Mod { .. } => false,
+            Self::Imported { formula, .. } if formula.salt_is_seed() => {
+                formula::seed(salt).is_some()
+            }
             _ => true,
         }
     }
@@ -101,6 +123,13 @@ impl Hash {
     #[must_use]
     #[inline]
     pub fn position(self, salt: &str, unit: &str) -> Position {
+        #[cfg(feature = "imported")]
+        if let Self::Imported { formula, modulus } = self {
+            return Position {
+                arm: formula.number(salt, unit) % modulus.max(1),
+                enrol: 0,
+            };
+        }
         let (salt, unit) = (salt.as_bytes(), unit.as_bytes());
         match self {
             Self::Xxh64 => Position::two_lanes(hash::xxh64_salted(salt, unit, 0)),
@@ -111,6 +140,8 @@ impl Hash {
                 arm: (first_word(&hash::md5(&[salt, unit])) >> 32) % modulus.max(1),
                 enrol: 0,
             },
+            #[cfg(feature = "imported")]
+            Self::Imported { .. } => Position::default(),
         }
     }
 }
@@ -144,13 +175,18 @@ pub const fn enrol_cut(ppm: u32) -> u64 {
 ///
 /// # Formula
 ///
-/// `floor(before * modulus / total)`, with `before <= total < 2^32` and `modulus <= 2^32`; 0 when `total` is 0.
+/// `floor(before * modulus / total)`, with `before <= total < 2^32` and `modulus <= 2^60`; 0 when `total` is 0.
 #[must_use]
 pub const fn arm_cut(before: u64, total: u64, modulus: u64) -> u64 {
     if total == 0 {
         return 0;
     }
-    // Weights sum to less than 2^32 and no modulus is above it, so the product fits.
+    // Weights sum to less than 2^32, so the product fits where the modulus does. A division of 128 bits is a
+    // function of its own, which a build without such moduli does without.
+    #[cfg(feature = "imported")]
+    if modulus > NATIVE_MODULUS {
+        return (before as u128 * modulus as u128 / total as u128) as u64;
+    }
     before.saturating_mul(modulus) / total
 }
 

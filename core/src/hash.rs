@@ -534,5 +534,7 @@ const MD5_STEPS: [u32; 64] = [
     0x6FA8_7E4F, 0xFE2C_E6E0, 0xA301_4314, 0x4E08_11A1, 0xF753_7E82, 0xBD3A_F235, 0x2AD7_D2BB, 0xEB86_D391,
 ];
 
+#[cfg(feature = "imported")]
+pub(crate) mod imported;
 #[cfg(test)]
 mod tests;

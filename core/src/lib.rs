@@ -45,6 +45,8 @@ mod explain;
 mod exposure;
 mod exposure_log;
 mod flag_set;
+#[cfg(feature = "imported")]
+mod formula;
 mod hash;
 mod hashed_ids;
 #[cfg(feature = "imported")]
@@ -92,6 +94,8 @@ pub use exposure_log::{
     Sampling,
 };
 pub use flag_set::{FlagHandle, FlagSet, Metadata};
+#[cfg(feature = "imported")]
+pub use formula::{Formula, TextUnits};
 pub use hash::{xxh64, xxh64_salted};
 pub use hashed_ids::encode_ids;
 pub use json::{SyntaxError, SyntaxProblem};

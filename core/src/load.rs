@@ -8,6 +8,8 @@ mod experiments;
 mod fields;
 mod fingerprint;
 mod flags;
+#[cfg(feature = "imported")]
+mod formula;
 mod graph;
 #[cfg(feature = "imported")]
 mod hashed;

@@ -65,7 +65,7 @@ pub const POSITION_MEMBERS: [&str; 7] = [
 ];
 
 /// Members of a hash given as an object.
-pub const HASH_MEMBERS: [&str; 2] = ["name", "modulus"];
+pub const HASH_MEMBERS: [&str; 4] = ["name", "modulus", "seed", "text"];
 
 /// Members of a condition of which exactly one says what kind it is.
 pub const CONDITION_KINDS: [&str; 9] = [
@@ -127,8 +127,30 @@ pub const OTHERWISE: [&str; 2] = ["next", "stop"];
 /// The lanes of a position.
 pub const LANES: [&str; 2] = ["arm", "enrol"];
 
-/// The hash profile with a modulus.
+/// The oldest hash profile with a modulus.
 pub const MODULUS_HASH: &str = "md5-mod";
+
+/// The hash profiles with a modulus, each with the largest.
+pub const MODULUS_HASHES: [(&str, u64); 9] = [
+    (MODULUS_HASH, 1 << 32),
+    ("sha1-60-mod", 1 << 60),
+    ("sha1-28-mod", 1 << 28),
+    (SEED_HASH, 1 << 32),
+    ("murmur3-32-seed-mod", 1 << 32),
+    ("polynomial31-seed-mod", 1 << 32),
+    (TEXT_HASHES[0], 1 << 32),
+    (TEXT_HASHES[1], 1 << 32),
+    ("sha256-le-suffix-mod", 1 << 32),
+];
+
+/// The hash profile with a `seed`.
+pub const SEED_HASH: &str = "murmur3-32-mod";
+
+/// The hash profiles with a `text`.
+pub const TEXT_HASHES: [&str; 2] = ["fnv1a-32-suffix-mod", "fnv1a-32-twice-mod"];
+
+/// What `text` of a hash may be.
+pub const TEXT_UNITS: [&str; 3] = ["utf8", "utf16", "codePoints"];
 
 /// Whether a member is for people and other programs, and ignored.
 #[must_use]

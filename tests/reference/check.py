@@ -146,7 +146,7 @@ def check_positions(rows):
     for i, row in enumerate(rows):
         hash_ = read_hash(Node(parse(json.dumps(row["hash"]))))
         arm, enrol = hash_.positions(row["salt"], row["unit"])
-        expected = (row["position"], None) if "position" in row else (row["arm"], row["enrol"])
+        expected = (int(row["position"]), None) if "position" in row else (row["arm"], row["enrol"])
         if (arm, enrol) != expected:
             yield "row %d: found %s, %s" % (i, arm, enrol)
 

@@ -106,12 +106,27 @@ TARGETING_KEY = Unit(["targetingKey"], [lambda context: context.targeting_key])
 def read_hash(node):
     if isinstance(node.value, str):
         return Hash(node.one_of(*Hash.NATIVE))
-    members = node.members(("name", "modulus"))
+    members = node.members(("name", "modulus", "seed", "text"))
     for required in ("name", "modulus"):
         if required not in members:
             node.fail("lacks `%s`" % required)
     name = members["name"].one_of(*Hash.WITH_MODULUS)
-    return Hash(name, members["modulus"].integer(1, LANE))
+    seed, text = 0, "utf8"
+    if "seed" in members:
+        if name not in Hash.WITH_SEED:
+            members["seed"].fail("unknown member")
+        seed = members["seed"].integer(0, LANE - 1)
+    if "text" in members:
+        if name not in Hash.WITH_TEXT:
+            members["text"].fail("unknown member")
+        text = members["text"].one_of("utf8", "utf16", "codePoints")
+    return Hash(name, members["modulus"].integer(1, Hash.WITH_MODULUS[name]), seed, text)
+
+
+def need_salt_for(node, salt, hash_):
+    """A salt may be a seed, and then it must be one."""
+    if not hash_.takes(salt):
+        node.fail("must be an integer from -2147483648 to 4294967295")
 
 
 def need_two_lanes(node, hash_):
@@ -237,6 +252,7 @@ def _position(node, home):
     salt = members["salt"].salt()
     unit = read_unit(members["unit"]) if "unit" in members else home.unit
     hash_ = read_hash(members["hash"]) if "hash" in members else home.hash
+    need_salt_for(members["salt"], salt, hash_)
     missing = members["missing"].one_of("false", "zero", "error") if "missing" in members else "false"
     lane = 0
     if "percent" in members:

@@ -172,16 +172,16 @@ class Node:
             self.fail("must be a string")
         return self.value
 
-    def name(self, at_most=256):
+    def name(self, at_most=256, allowed=""):
         text = self.text()
         if not 1 <= len(text.encode()) <= at_most:
             self.fail("must have 1 to %d bytes" % at_most)
-        if any(c < " " or c == "\x7f" for c in text):
+        if any((c < " " or c == "\x7f") and c not in allowed for c in text):
             self.fail("must not have control characters")
         return text
 
     def salt(self):
-        return self.name(1024)
+        return self.name(1024, "\n")
 
     def boolean(self):
         if not isinstance(self.value, bool):

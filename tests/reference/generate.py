@@ -14,7 +14,7 @@ import json
 import random
 import sys
 
-from .hashes import SEPARATOR
+from .hashes import Hash, SEPARATOR
 from .xxh64 import xxh64
 
 NOW = 1_700_000_000_000
@@ -237,8 +237,9 @@ class Generator:
             rule["until"] = self.pick(["2023-11-14T22:13:20.001Z", NOW + 1, NOW + 1000])
         hash_ = None
         if self.chance(0.2):
-            hash_ = rule["hash"] = self.pick(
-                ["xxh64", "sha256", "xxh64-seed42", {"name": "md5-mod", "modulus": self.pick([1, 10, 10000, 2**32])}])
+            hash_ = rule["hash"] = self.pick(["xxh64", "sha256", "xxh64-seed42", self.foreign_hash()])
+            if isinstance(hash_, dict):
+                self.salt_for(rule, hash_)
         one_lane = isinstance(hash_, dict)
         if self.chance(0.45):
             rule["split"] = self.split(hash_["modulus"] if one_lane else 2**32)
@@ -249,7 +250,8 @@ class Generator:
         self.maybe(0.25, rule, "unit", self.unit)
         self.maybe(0.25, rule, "missingUnit", lambda: self.pick(["skip", "zero", "error"]))
         self.maybe(0.25, rule, "otherwise", lambda: self.pick(["next", "stop"]))
-        self.maybe(0.15, rule, "salt", lambda: self.pick(["s", "żółw", "s" * 40]))
+        if "salt" not in rule:
+            self.maybe(0.15, rule, "salt", lambda: self.pick(["s", "żółw", "s" * 40]))
         self.maybe(0.1, rule, "reason", lambda: self.pick(["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT"]))
         if self.chance(0.3):
             self.join_experiment(rule)
@@ -328,6 +330,22 @@ class Generator:
         names = self.variants.get(key, ["v0"])
         return {"flag": key, "is": self.pick([names[0], names[-1], names, names[:1]])}
 
+    def foreign_hash(self):
+        name = self.pick(sorted(Hash.WITH_MODULUS))
+        hash_ = {"name": name, "modulus": self.pick([1, 10, 10000, Hash.WITH_MODULUS[name]])}
+        if name in Hash.WITH_SEED:
+            self.maybe(0.5, hash_, "seed", lambda: self.pick([0, 1, 86028157, 2**32 - 1]))
+        if name in Hash.WITH_TEXT:
+            self.maybe(0.7, hash_, "text", lambda: self.pick(["utf8", "utf16", "codePoints"]))
+        return hash_
+
+    def salt_for(self, members, hash_):
+        """A salt that the hash takes."""
+        if hash_["name"] in Hash.SALT_IS_SEED:
+            members["salt"] = self.pick(["0", "-1", "1222652054", "-2147483648", "4294967295"])
+        elif self.chance(0.1):
+            members["salt"] = "\nżółw🦊"
+
     def position(self):
         position = {"salt": self.pick(["p", "q", "żółw"])}
         self.maybe(0.4, position, "unit", self.unit)
@@ -339,8 +357,10 @@ class Generator:
         else:
             modulus = 2**32
             if self.chance(0.2):
-                modulus = 100
-                position["hash"] = {"name": "md5-mod", "modulus": modulus}
+                hash_ = position["hash"] = self.foreign_hash()
+                modulus = max(hash_["modulus"], 4)
+                hash_["modulus"] = modulus
+                self.salt_for(position, hash_)
             else:
                 self.maybe(0.5, position, "lane", lambda: self.pick(["arm", "enrol"]))
             half = modulus // 2

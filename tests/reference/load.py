@@ -1,7 +1,7 @@
 """From a document to a flag set: docs/flag-set.md, sections 1 to 8 and 10, every check."""
 
 from . import operators
-from .conditions import (Home, MAX_CONDITIONS, TARGETING_KEY, compile_tree, need_two_lanes, read_hash,
+from .conditions import (Home, MAX_CONDITIONS, TARGETING_KEY, compile_tree, need_salt_for, need_two_lanes, read_hash,
                          read_per_cent, read_range, read_unit)
 from .document import Node, Problem, parse
 from .hashes import Hash, arm_ranges
@@ -305,6 +305,8 @@ def _rule(node, flag, flag_set):
     else:
         default_salt = "%s/%s" % (flag.key, rule.id or "")
     rule.salt = _salt(members, default_salt)
+    if rule.draws():
+        need_salt_for(members.get("salt", node), rule.salt, rule.hash)
     salt_is_own = "salt" in members or rule.experiment is not None or rule.id is not None
     return rule, salt_is_own
 

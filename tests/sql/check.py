@@ -16,7 +16,9 @@ import duckdb
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What the page says is run, and what is therefore run.
-RUN = ["clickhouse xxh64", "clickhouse sha256", "duckdb sha256", "duckdb md5-mod 10000"]
+RUN = ["clickhouse xxh64", "clickhouse sha256", "duckdb sha256", "duckdb md5-mod 10000",
+       "duckdb sha1-60-mod 1152921504606846976", "duckdb sha1-28-mod 100", "clickhouse murmur3-32-mod 100",
+       "clickhouse sha256-le-suffix-mod 4294967296"]
 
 
 def queries():
@@ -34,7 +36,8 @@ def hash_of(title):
 
 def positions(title):
     rows = json.loads((ROOT / "tests" / "vectors" / "positions.json").read_text(encoding="utf-8"))
-    return [row for row in rows["rows"] if row["hash"] == hash_of(title)]
+    found = [row for row in rows["rows"] if row["hash"] == hash_of(title)]
+    return [dict(row, arm=int(row["position"])) if "position" in row else row for row in found]
 
 
 def run_duckdb(query, rows):

@@ -5,8 +5,8 @@ use bucketry_core::schema::{self as words, Operator};
 
 use super::node::{Node, constants, list, object};
 use super::{
-    ALL_32_BITS, boolean, closed, described, exactly_one, for_people, integer, one_of, one_or_many,
-    pair, reference,
+    LARGEST_MODULUS, boolean, closed, described, exactly_one, for_people, integer, one_of,
+    one_or_many, pair, reference,
 };
 
 /// Any condition: the member that says which kind it is, and by it what may stand beside. So an editor offers first the
@@ -115,7 +115,7 @@ pub(super) fn position() -> Node {
                 "description": "Ranges of positions, each from its start up to but not including its end.",
                 "type": "array",
                 "maxItems": limits::MAX_POSITION_RANGES,
-                "items": pair(ALL_32_BITS),
+                "items": pair(LARGEST_MODULUS),
             }),
             ("percent", described("percent", "Per cent of units for which this is true.")),
         ],

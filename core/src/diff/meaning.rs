@@ -10,6 +10,8 @@ use crate::flag_set::{
     Draw, Flag, FlagSet, FlagState, NONE, Population, Range, Rule, Span, Tables, ValueSet,
     VariantValue,
 };
+#[cfg(feature = "imported")]
+use crate::formula::Formula;
 use crate::number::{Number, integral, write_u64};
 use crate::symbols::Symbols;
 
@@ -296,6 +298,18 @@ impl<'w, 'a> Writer<'w, 'a> {
         match self.tables.hash(hash) {
             #[cfg(feature = "imported")]
             crate::Hash::Md5Mod { modulus } => self.number(modulus),
+            #[cfg(feature = "imported")]
+            crate::Hash::Imported { formula, modulus } => {
+                self.out.push_str(formula.name());
+                self.number(modulus);
+                match formula {
+                    Formula::Murmur3 { seed } => self.number(seed.into()),
+                    Formula::Fnv1aSuffix { text } | Formula::Fnv1aTwice { text } => {
+                        self.out.push_str(text.name());
+                    }
+                    _ => {}
+                }
+            }
             native => self.out.push_str(native.name()),
         }
     }

@@ -355,8 +355,9 @@ impl Measure {
         };
         for (lane, length) in &group.sides {
             let (size, draw) = walk.lane_size(*lane);
-            // Below 2^96 times 2^32, as a side that is a whole lane is left out.
-            counted.parts = counted.parts * u128::from(*length) / u128::from(size.max(1));
+            // In two parts, because 2^96 times a lane of 2^60 would not fit.
+            let (length, size) = (u128::from(*length), u128::from(size.max(1)));
+            counted.parts = counted.parts / size * length + counted.parts % size * length / size;
             counted.draw = counted.draw.and(Draws::One(draw));
         }
         counted

@@ -8,6 +8,8 @@ use crate::bucketing::NATIVE_MODULUS;
 use crate::condition::Op;
 use crate::explain::text::{node, quoted};
 use crate::flag_set::{Draw, Experiment, FlagSet, NONE, NONE16, Window};
+#[cfg(feature = "imported")]
+use crate::formula::Formula;
 use crate::limits;
 use crate::time::{UnixMillis, format_rfc3339};
 
@@ -64,6 +66,17 @@ pub(super) fn hash(set: &FlagSet, hash: u8) -> String {
     match set.tables.hash(hash) {
         #[cfg(feature = "imported")]
         crate::Hash::Md5Mod { modulus } => format!("md5-mod {modulus}"),
+        #[cfg(feature = "imported")]
+        crate::Hash::Imported { formula, modulus } => {
+            let name = formula.name();
+            match formula {
+                Formula::Murmur3 { seed } => format!("{name} {modulus}, seed {seed}"),
+                Formula::Fnv1aSuffix { text } | Formula::Fnv1aTwice { text } => {
+                    format!("{name} {modulus}, {}", text.name())
+                }
+                _ => format!("{name} {modulus}"),
+            }
+        }
         native => native.name().into(),
     }
 }

@@ -231,8 +231,10 @@ impl<'d> Loader<'d> {
         if !self.need(salt, json, "member `salt` is missing") {
             return;
         }
-        let salt = self.salt(salt);
+        let salt_text = self.salt(salt);
         let hash = self.hash_or(hash, scope.hash);
+        #[cfg(feature = "imported")]
+        self.check_seed(hash, salt_text, salt);
         let mut enrol_lane = self.one_of(lane, &schema::LANES) != 0;
         if !lane.exists() {
             enrol_lane = share.exists();
@@ -261,7 +263,7 @@ impl<'d> Loader<'d> {
             self.tables.ranges.push(Range { start: 0, end });
         }
         let test = PositionTest {
-            salt: self.tables.symbols.intern(salt),
+            salt: self.tables.symbols.intern(salt_text),
             unit,
             hash,
             enrol_lane,

@@ -209,17 +209,25 @@ impl<'d> Loader<'d> {
     pub(super) fn salt(&mut self, json: Json<'d>) -> &'d str {
         let salt = self.text(json);
         let bound = "a salt has 1 to 1,024 bytes";
-        self.check_text(json, salt, limits::MAX_SALT_BYTES, bound);
+        self.check_length(json, salt, limits::MAX_SALT_BYTES, bound);
+        // Formulas of imported flags have line feeds in their salts.
+        if salt.bytes().any(|byte| is_control(byte) && byte != b'\n') {
+            self.wrong(json, CONTROL);
+        }
         salt
     }
 
     #[inline(never)]
     fn check_text(&mut self, at: Json<'d>, text: &str, max: usize, bound: &'static str) {
+        self.check_length(at, text, max, bound);
+        if text.bytes().any(is_control) {
+            self.wrong(at, CONTROL);
+        }
+    }
+
+    fn check_length(&mut self, at: Json<'d>, text: &str, max: usize, bound: &'static str) {
         if text.is_empty() || text.len() > max {
             self.wrong(at, bound);
-        }
-        if text.bytes().any(|byte| byte < 0x20 || byte == 0x7F) {
-            self.wrong(at, "control characters are not allowed here");
         }
     }
 
@@ -319,6 +327,12 @@ impl<'d> Loader<'d> {
         );
         (0, 1)
     }
+}
+
+const CONTROL: &str = "control characters are not allowed here";
+
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 || byte == 0x7F
 }
 
 pub(super) const UNKNOWN: &str = "unknown member `#`";

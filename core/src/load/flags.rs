@@ -427,33 +427,6 @@ impl<'d> Loader<'d> {
         0
     }
 
-    #[cfg(feature = "imported")]
-    fn modulus_hash(&mut self, json: Json<'d>) -> u8 {
-        let [name, modulus] = self.fields(json, &schema::HASH_MEMBERS);
-        if self.need(name, json, "member `name` is missing")
-            && self.text(name) != schema::MODULUS_HASH
-        {
-            self.wrong(name, "only `md5-mod` takes a modulus");
-        }
-        self.need(modulus, json, "member `modulus` is missing");
-        let wrong = "expected an integer from 1 to 4294967296";
-        let modulus = self.integer(modulus, 1, (1, 1 << 32), wrong);
-        let hash = Hash::Md5Mod { modulus };
-        let hashes = &self.tables.hashes;
-        if let Some(number) = hashes.iter().position(|known| *known == hash) {
-            return number as u8;
-        }
-        let number = hashes.len();
-        if number > usize::from(u8::MAX) {
-            self.wrong(json, "more than 256 different hashes");
-        }
-        if self.is_wrong() {
-            return 0;
-        }
-        self.tables.hashes.push(hash);
-        number as u8
-    }
-
     pub(super) fn need_two_lanes(&mut self, hash: u8, at: Json<'d>) {
         if !self.tables.hash(hash).has_two_lanes() {
             self.wrong(at, "this needs a hash of two lanes, such as `xxh64`");

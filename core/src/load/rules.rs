@@ -168,6 +168,10 @@ impl<'d> Loader<'d> {
             if rollout.exists() {
                 self.need_two_lanes(hash, rollout);
             }
+            #[cfg(feature = "imported")]
+            if draws {
+                self.check_seed(hash, &rule_salt, if salt.exists() { salt } else { json });
+            }
             let arms = self.split(split, variants, hash);
             if rollout.exists() {
                 cut = self.percent(rollout);

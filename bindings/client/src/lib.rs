@@ -18,5 +18,6 @@ mod sink;
 
 pub use exposures::{DeliveryStatus, Dropped, ExposureOptions, FlushReport, Kept};
 pub use sink::{
-    Batch, Blocking, BlockingSink, Delivered, Durability, NdjsonSink, Sink, SinkFuture, callback,
+    Batch, Blocking, BlockingSink, Delivered, Durability, ExposureFiles, NdjsonSink, Sink,
+    SinkFuture, callback,
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use blocking::{Blocking, BlockingSink, callback};
 pub use bucketry_core::Batch;
-pub use ndjson::{Durability, NdjsonSink};
+pub use ndjson::{Durability, ExposureFiles, NdjsonSink};
 
 /// What a sink's methods return: a future that a thread of the client can run.
 pub type SinkFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

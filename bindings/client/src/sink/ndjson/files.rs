@@ -105,6 +105,25 @@ impl Files {
         if self.recent.contains(&id) {
             return Ok(None);
         }
+        let begun = self.append_lines(body, &[id])?;
+        if self.recent.len() >= RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push(id);
+        Ok(begun)
+    }
+
+    /// Appends whole lines, of which `numbers` says which records they are. The number of the file that it made for them,
+    /// if it did.
+    ///
+    /// # Errors
+    ///
+    /// None of the lines counts as written then.
+    pub(super) fn append_lines(
+        &mut self,
+        lines: &[u8],
+        numbers: &[BatchId],
+    ) -> io::Result<Option<u64>> {
         if self.growing.as_ref().is_some_and(Growing::is_gone) {
             warn!(target: "bucketry", "the file that exposures were written to was removed; another is begun");
             self.growing = None;
@@ -113,7 +132,7 @@ impl Files {
             Some(growing) => (growing, false),
             None => (self.begin()?, true),
         };
-        if let Err(error) = growing.file.write_all(body) {
+        if let Err(error) = growing.file.write_all(lines) {
             // What was written of it goes. A file for which that fails is cut when it is sealed.
             let kept = growing.summary.bytes;
             let cut = growing.file.set_len(kept);
@@ -135,11 +154,7 @@ impl Files {
             self.leave(growing);
             return Err(error);
         }
-        growing.summary.add_batch(id, body);
-        if self.recent.len() >= RECENT {
-            self.recent.remove(0);
-        }
-        self.recent.push(id);
+        growing.summary.add_lines(lines, numbers);
         let number = growing.number;
         let is_full = growing.summary.bytes >= self.settings.max_file_bytes;
         self.growing = Some(growing);
@@ -176,6 +191,14 @@ impl Files {
             .is_some_and(|growing| growing.number == number)
         {
             self.seal_or_say();
+        }
+    }
+
+    /// Seals the file of this number, if it is the one that grows, and gives the failure to the caller.
+    pub(super) fn seal_number(&mut self, number: u64) -> io::Result<()> {
+        match &self.growing {
+            Some(growing) if growing.number == number => self.seal(),
+            _ => Ok(()),
         }
     }
 

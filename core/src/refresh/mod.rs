@@ -509,6 +509,17 @@ impl Refresh {
         Some(Duration::from_millis(age))
     }
 
+    /// When the next fetch is due, unless something forces one earlier; none while one is on its way. For messages: the
+    /// host waits for what [`poll`](Self::poll) says.
+    #[must_use]
+    pub fn next_fetch(&self) -> Option<MonotonicMillis> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let due = u64::try_from(self.due().0).unwrap_or(0);
+        Some(MonotonicMillis(due.saturating_sub(self.slept)))
+    }
+
     /// How things stand.
     #[must_use]
     pub fn status(&self) -> RefreshStatus {

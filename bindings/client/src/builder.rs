@@ -12,8 +12,10 @@ use crate::clock::Clock;
 use crate::config::{Config, SourceKind};
 use crate::error::BuildError;
 use crate::events::{Callback, Event};
+use crate::exposures::{ExposureOptions, Exposures, ExposuresConfig};
 use crate::overrides::{Override, Overrides};
 use crate::shared::{Arm, Held, Recorder, Shared};
+use crate::sink::{NdjsonSink, Sink};
 use crate::source::Source;
 use crate::status::{Origin, State};
 use crate::worker;
@@ -41,6 +43,8 @@ pub struct Builder {
     cache_dir: Option<PathBuf>,
     drop_limit: Duration,
     overrides: Overrides,
+    sink: Option<Arc<dyn Sink>>,
+    exposures: ExposureOptions,
     callbacks: Vec<Callback>,
     #[cfg(feature = "http")]
     http: crate::source::http::HttpOptions,
@@ -71,6 +75,8 @@ impl Builder {
             cache_dir: None,
             drop_limit: Duration::from_secs(2),
             overrides: Overrides::default(),
+            sink: None,
+            exposures: ExposureOptions::new(),
             callbacks: Vec::new(),
             #[cfg(feature = "http")]
             http: crate::source::http::HttpOptions::default(),
@@ -220,6 +226,23 @@ impl Builder {
         self
     }
 
+    /// Delivers exposures to this sink. Without a sink none are recorded.
+    pub fn sink(mut self, sink: impl Sink) -> Self {
+        self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Delivers exposures into rotating NDJSON files in this directory: [`NdjsonSink`].
+    pub fn exposures_to_dir(self, directory: impl Into<PathBuf>) -> Self {
+        self.sink(NdjsonSink::new(directory))
+    }
+
+    /// How exposures are recorded and held until they are delivered.
+    pub fn exposure_options(mut self, options: ExposureOptions) -> Self {
+        self.exposures = options;
+        self
+    }
+
     /// How long dropping the last handle without closing may take to deliver what is pending. Default: 2 s; zero: no time.
     pub const fn drop_limit(mut self, limit: Duration) -> Self {
         self.drop_limit = limit;
@@ -246,13 +269,17 @@ impl Builder {
     /// not there yet) is no error here.
     pub fn build(self) -> Result<Client, BuildError> {
         let callbacks = self.callbacks.clone();
-        let (config, overrides) = self.config()?;
         let clock = Clock::system();
+        let recorder = match &self.sink {
+            Some(sink) => Recorder::Log(Arc::new(self.exposures(sink, &clock)?)),
+            None => Recorder::Off,
+        };
+        let (config, overrides) = self.config()?;
         let held = Held {
             flag_set: None,
             origin: None,
             overrides: (!overrides.is_empty()).then(|| Arc::new(overrides)),
-            recorder: Recorder::Off,
+            recorder,
         };
         let (held, ready) = config.begin_inline(held)?;
         let sources = config.make_sources()?;
@@ -267,6 +294,17 @@ impl Builder {
         }
         worker::start(&shared, &shared.arm(), commands, sources).map_err(BuildError::Thread)?;
         Ok(Client::new(shared))
+    }
+
+    fn exposures(&self, sink: &Arc<dyn Sink>, clock: &Clock) -> Result<Exposures, ConfigError> {
+        let clock = clock.clone();
+        Exposures::new(ExposuresConfig {
+            sink: Arc::clone(sink),
+            options: self.exposures.clone(),
+            sdk: concat!("bucketry-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
+            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+            clock: Arc::new(move || clock.times()),
+        })
     }
 
     fn config(self) -> Result<(Config, Overrides), BuildError> {

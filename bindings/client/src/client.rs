@@ -12,9 +12,10 @@ use crate::builder::Builder;
 use crate::evaluate::getters::{details, read};
 use crate::evaluate::{EvaluationDetails, View, typed_getters};
 use crate::events::{Event, Events};
+use crate::exposures::FlushReport;
 use crate::metrics::Metrics;
 use crate::overrides::{Override, Overrides};
-use crate::shared::{Command, Shared};
+use crate::shared::{Arm, Command, Shared};
 use crate::snapshot::{Of, Peek, Snapshot};
 use crate::status::{NotReady, State, Status};
 use crate::wait::block_on;
@@ -38,7 +39,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // In a forked child that never used the client there is nothing to end, and nothing of the parent's to touch.
         if !self.0.is_foreign() {
-            close(&self.0, self.0.config.drop_limit);
+            let _ = close(&self.0, self.0.config.drop_limit);
         }
     }
 }
@@ -180,9 +181,63 @@ impl Client {
     /// Asks the sources soon, without waiting for the answer. At most once a second, and not before a `Retry-After` of
     /// theirs.
     pub fn refresh(&self) {
-        self.shared.arm().send(Command::Refresh {
-            older_than: Duration::ZERO,
-        });
+        let (reply, _) = oneshot::channel();
+        let older_than = Duration::ZERO;
+        let command = Command::Refresh { older_than, reply };
+        self.shared.arm().send(command);
+    }
+
+    /// Asks the sources if their last word is older than `age`, and waits for the answer, at most `limit`. For functions that
+    /// are frozen between invocations, at the start of each: no thread ran meanwhile, so nothing was refreshed.
+    ///
+    /// Returns at once when the flag set is young enough, and while sources that failed are given time to recover. How things
+    /// stand afterwards.
+    pub fn refresh_if_older_than(&self, age: Duration, limit: Duration) -> State {
+        let (reply, done) = oneshot::channel();
+        let older_than = age;
+        if self
+            .shared
+            .arm()
+            .send(Command::Refresh { older_than, reply })
+        {
+            block_on(done, limit);
+        }
+        self.state()
+    }
+
+    /// [`refresh_if_older_than`](Self::refresh_if_older_than) in any async runtime.
+    pub async fn refresh_if_older_than_async(&self, age: Duration, limit: Duration) -> State {
+        let (reply, done) = oneshot::channel();
+        let arm = self.shared.arm();
+        let older_than = age;
+        if arm.send(Command::Refresh { older_than, reply }) {
+            select(done, pin!(arm.sleep(limit))).await;
+        }
+        self.state()
+    }
+
+    /// Delivers the exposures that are pending, and waits until they are, at most `limit`. What was delivered, what is kept
+    /// for later, what was lost.
+    ///
+    /// Blocks this thread; see [`flush_async`](Self::flush_async).
+    pub fn flush(&self, limit: Duration) -> FlushReport {
+        let (reply, done) = oneshot::channel();
+        if !self.shared.arm().send(Command::Flush { limit, reply }) {
+            return FlushReport::default();
+        }
+        match block_on(done, limit.saturating_add(GRACE)) {
+            Some(Ok(report)) => report,
+            Some(Err(_)) | None => late(&self.shared),
+        }
+    }
+
+    /// [`flush`](Self::flush) in any async runtime.
+    pub async fn flush_async(&self, limit: Duration) -> FlushReport {
+        let (reply, done) = oneshot::channel();
+        if !self.shared.arm().send(Command::Flush { limit, reply }) {
+            return FlushReport::default();
+        }
+        done.await.unwrap_or_else(|_| late(&self.shared))
     }
 
     /// Makes this flag answer so for everyone, or for whoever has no override of their own.
@@ -225,20 +280,23 @@ impl Client {
         });
     }
 
-    /// Ends the client: what is pending is delivered, at most for `limit`, and the background thread ends. Evaluations go on
-    /// to answer from what is held. Closing again does nothing.
+    /// Ends the client: what is pending is delivered, at most for `limit`, and the background thread ends. What was delivered,
+    /// what is kept on disk, what was lost. Evaluations go on to answer from what is held; exposures are recorded no more.
+    /// Closing again gives the same report.
     ///
     /// Blocks this thread; see [`close_async`](Self::close_async).
-    pub fn close(&self, limit: Duration) {
-        close(&self.shared, limit);
+    pub fn close(&self, limit: Duration) -> FlushReport {
+        close(&self.shared, limit)
     }
 
     /// [`close`](Self::close) in any async runtime.
-    pub async fn close_async(&self, limit: Duration) {
-        let (reply, done) = oneshot::channel();
-        if self.shared.arm().send(Command::Close { limit, reply }) {
-            let _ = done.await;
+    pub async fn close_async(&self, limit: Duration) -> FlushReport {
+        let arm = self.shared.arm();
+        if arm.commands.is_none() {
+            return FlushReport::default();
         }
+        arm.send(Command::Close { limit });
+        ended(&arm).await.unwrap_or_else(|| late(&self.shared))
     }
 }
 
@@ -267,15 +325,30 @@ fn outcome(state: State) -> Result<State, NotReady> {
 /// What the worker may take beyond a limit before it is given up: it may be in the middle of something.
 const GRACE: Duration = Duration::from_secs(1);
 
-fn close(shared: &Shared, limit: Duration) {
+fn close(shared: &Shared, limit: Duration) -> FlushReport {
     let arm = shared.arm();
-    let (reply, done) = oneshot::channel();
-    if !arm.send(Command::Close { limit, reply }) {
-        return;
+    if arm.commands.is_none() {
+        return FlushReport::default();
     }
+    arm.send(Command::Close { limit });
     // The worker itself may be what drops the last client: it cannot wait for itself.
     if arm.thread.get() == Some(&std::thread::current().id()) {
-        return;
+        return late(shared);
     }
-    block_on(done, limit.saturating_add(GRACE));
+    let report = block_on(ended(&arm), limit.saturating_add(GRACE));
+    report.flatten().unwrap_or_else(|| late(shared))
+}
+
+/// The report of the worker that has ended.
+async fn ended(arm: &Arm) -> Option<FlushReport> {
+    let mut reports = arm.ended.subscribe();
+    let report = reports.wait_for(Option::is_some).await;
+    report.ok().and_then(|report| report.clone())
+}
+
+/// What is known when the worker does not answer in time: the account so far.
+fn late(shared: &Shared) -> FlushReport {
+    let exposures = shared.held_for_long();
+    let totals = exposures.recorder.log().map(|log| log.counters());
+    FlushReport::unanswered(totals.unwrap_or_default())
 }

@@ -23,7 +23,7 @@
 //!
 //! let details = client.bool_details("new-checkout", &user, false);
 //! println!("{} because of {}", details.value, details.reason);
-//! client.close(Duration::from_secs(5));
+//! let _ = client.close(Duration::from_secs(5));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -57,14 +57,12 @@ mod counts;
 mod error;
 mod evaluate;
 mod events;
-#[allow(dead_code, reason = "what the client calls is here before the client")]
 mod exposures;
 mod fork;
 mod metrics;
 mod overrides;
 mod random;
 mod shared;
-#[allow(dead_code, reason = "what the client calls is here before the client")]
 mod sink;
 mod snapshot;
 pub mod source;
@@ -74,8 +72,8 @@ mod wait;
 mod worker;
 
 pub use bucketry_core::{
-    AttributeValue, ErrorCode, EvaluationContext, Explanation, FlagSet, LoadError, PriorAssignment,
-    Reason, Recorded, UnixMillis,
+    AttributeValue, Counters, ErrorCode, EvaluationContext, Explanation, FlagSet, LoadError,
+    PriorAssignment, Reason, Recorded, UnixMillis,
 };
 pub use builder::Builder;
 pub use client::Client;

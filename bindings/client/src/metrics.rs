@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bucketry_core::Counters;
+
 use crate::counts::Outcome;
+use crate::exposures::DeliveryStatus;
 use crate::shared::Shared;
 use crate::status::Status;
 
@@ -20,6 +23,7 @@ pub(crate) struct Meters {
     pub(crate) cache_writes: AtomicU64,
     pub(crate) cache_failures: AtomicU64,
     pub(crate) source_panics: AtomicU64,
+    pub(crate) worker_panics: AtomicU64,
     pub(crate) forks: AtomicU64,
 }
 
@@ -60,12 +64,18 @@ pub struct Metrics {
     pub cache_failures: u64,
     /// Panics of sources, caught.
     pub source_panics: u64,
+    /// Panics of the client's own thread, which then began anew: a fault of this crate or of a `tracing` subscriber.
+    pub worker_panics: u64,
     /// Panics of event callbacks, caught.
     pub callback_panics: u64,
     /// Events that subscribers did not fetch in time.
     pub events_lost: u64,
     /// Forks after which this client began anew.
     pub forks: u64,
+    /// What became of the exposures; none without a sink.
+    pub exposures: Option<Counters>,
+    /// How the sink does; none without one.
+    pub delivery: Option<DeliveryStatus>,
 }
 
 /// Evaluations by what they came to.
@@ -143,9 +153,12 @@ impl Metrics {
             cache_writes: read(&meters.cache_writes),
             cache_failures: read(&meters.cache_failures),
             source_panics: read(&meters.source_panics),
+            worker_panics: read(&meters.worker_panics),
             callback_panics: arm.hub.panics(),
             events_lost: arm.hub.lost(),
             forks: read(&meters.forks),
+            exposures: held.recorder.log().map(|log| log.counters()),
+            delivery: held.recorder.log().map(|log| log.status()),
         }
     }
 
@@ -269,8 +282,92 @@ impl Metrics {
             head(&mut out, name, "counter", help);
             line(&mut out, &format!("bucketry_{name}"), &value);
         }
+        if let Some(exposures) = &self.exposures {
+            write_exposures(&mut out, exposures);
+        }
+        if let Some(delivery) = &self.delivery {
+            let name = "delivery_attempts_total";
+            head(
+                &mut out,
+                name,
+                "counter",
+                "Batches given to the sink, by what came of it.",
+            );
+            let failed = delivery.failures;
+            let attempts = [
+                ("failed", failed),
+                ("delivered", delivery.attempts.saturating_sub(failed)),
+            ];
+            for (outcome, count) in attempts {
+                line(
+                    &mut out,
+                    &format!("bucketry_{name}{{outcome=\"{outcome}\"}}"),
+                    &count,
+                );
+            }
+        }
         out
     }
+}
+
+/// The account of `docs/exposures.md`, section 6: `recorded` is the sum of the fates.
+fn write_exposures(out: &mut String, exposures: &Counters) {
+    head(
+        out,
+        "exposures_recorded_total",
+        "counter",
+        "Exposures that were recorded.",
+    );
+    line(
+        out,
+        "bucketry_exposures_recorded_total",
+        &exposures.evaluated,
+    );
+    head(
+        out,
+        "exposures_pending",
+        "gauge",
+        "Exposures that are still to be delivered.",
+    );
+    for (place, count) in [
+        ("queued", exposures.queued),
+        ("in_flight", exposures.in_flight),
+    ] {
+        line(
+            out,
+            &format!("bucketry_exposures_pending{{place=\"{place}\"}}"),
+            &count,
+        );
+    }
+    head(
+        out,
+        "exposures_total",
+        "counter",
+        "Exposures by their fate.",
+    );
+    let dropped = &exposures.dropped;
+    for (fate, count) in [
+        ("sent", exposures.sent),
+        ("deduplicated", exposures.deduplicated),
+        ("sampled_out", exposures.sampled_out),
+        ("dropped_queue_full", dropped.queue_full),
+        ("dropped_shed", dropped.shed),
+        ("dropped_too_large", dropped.too_large),
+        ("dropped_rejected", dropped.rejected),
+    ] {
+        line(
+            out,
+            &format!("bucketry_exposures_total{{fate=\"{fate}\"}}"),
+            &count,
+        );
+    }
+    head(
+        out,
+        "unit_missing_total",
+        "counter",
+        "Evaluations whose context lacked the unit of an experiment.",
+    );
+    line(out, "bucketry_unit_missing_total", &exposures.unit_missing);
 }
 
 // Writing to a text does not fail.

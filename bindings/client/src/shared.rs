@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::counts::Counts;
 use crate::events::{Callback, Event, Hub};
+use crate::exposures::{Exposures, FlushReport};
 use crate::fork;
 use crate::metrics::{Meters, bump};
 use crate::overrides::Overrides;
@@ -35,6 +36,8 @@ pub(crate) struct Held {
 pub(crate) enum Recorder {
     /// Nowhere: no sink was named.
     Off,
+    /// To the sink.
+    Log(Arc<Exposures>),
     /// Into a list that a test looks at.
     Memory(Arc<Memory>),
 }
@@ -53,18 +56,33 @@ impl Recorder {
     ) -> Recorded {
         match self {
             Self::Off => Recorded::SampledOut,
+            Self::Log(exposures) => exposures.record(assignment, details, now),
             Self::Memory(memory) => memory.record(assignment, details, now),
         }
     }
 
-    pub(crate) fn count_unit_missing(&self) {}
+    pub(crate) fn count_unit_missing(&self) {
+        if let Self::Log(exposures) = self {
+            exposures.count_unit_missing();
+        }
+    }
+
+    pub(crate) const fn log(&self) -> Option<&Arc<Exposures>> {
+        match self {
+            Self::Log(exposures) => Some(exposures),
+            Self::Off | Self::Memory(_) => None,
+        }
+    }
 }
 
 /// What is asked of the worker.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Ask the sources soon, all that are in use, if their last word is older than this.
-    Refresh { older_than: Duration },
+    /// Ask the sources that are in use, if their last word is older than this, and say when they have answered.
+    Refresh {
+        older_than: Duration,
+        reply: oneshot::Sender<()>,
+    },
     /// A source says that something has changed.
     Changed { source: usize },
     /// Answer after this long.
@@ -72,11 +90,13 @@ pub(crate) enum Command {
         limit: Duration,
         reply: oneshot::Sender<()>,
     },
-    /// End.
-    Close {
+    /// Deliver what is pending.
+    Flush {
         limit: Duration,
-        reply: oneshot::Sender<()>,
+        reply: oneshot::Sender<FlushReport>,
     },
+    /// Deliver what is pending, and end.
+    Close { limit: Duration },
 }
 
 /// What belongs to one process: channels, locks, the thread. A forked child gets another one and never touches its
@@ -86,7 +106,8 @@ pub(crate) struct Arm {
     pub(crate) state: watch::Sender<State>,
     pub(crate) hub: Hub,
     pub(crate) thread: OnceLock<std::thread::ThreadId>,
-    pub(crate) handle: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// What became of the exposures, once the worker has ended.
+    pub(crate) ended: watch::Sender<Option<FlushReport>>,
 }
 
 impl Arm {
@@ -96,7 +117,7 @@ impl Arm {
             state: watch::Sender::new(state),
             hub: Hub::default(),
             thread: OnceLock::new(),
-            handle: Mutex::new(None),
+            ended: watch::Sender::new(None),
         }
     }
 
@@ -218,6 +239,9 @@ impl Shared {
         let had_worker = parents.commands.is_some();
         std::mem::forget(parents);
         bump(&self.meters.forks);
+        if let Some(exposures) = self.held.load().recorder.log() {
+            exposures.after_fork_in_child();
+        }
         let (sender, commands) = mpsc::unbounded_channel();
         let arm = Arc::new(Arm::new(
             had_worker.then_some(sender),

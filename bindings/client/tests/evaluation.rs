@@ -269,8 +269,8 @@ fn an_inline_document_answers_as_soon_as_it_is_built() {
     assert_eq!(client.integer_value("count", &user(), 0), 3);
     let state = client.ready(Duration::from_secs(30)).unwrap();
     assert_eq!((state.status, state.revision), (Status::Ready, Some(7)));
-    client.close(Duration::from_secs(30));
-    client.close(Duration::from_secs(30));
+    let report = client.close(Duration::from_secs(30));
+    assert_eq!(client.close(Duration::from_secs(30)), report);
     assert_eq!(client.status(), Status::Closed);
     assert!(client.bool_value("on", &user(), false));
 }

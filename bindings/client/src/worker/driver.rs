@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::feed::{Feed, News};
 use crate::cache::{Cache, Entry};
 use crate::events::Event;
+use crate::exposures::FlushReport;
 use crate::metrics::bump;
 use crate::random::Generator;
 use crate::shared::{Arm, Command, Shared};
@@ -37,6 +38,8 @@ pub(super) struct Driver {
     /// The place of the source that gave what is held; past all of them for the copy on disk.
     held_by: usize,
     keeper: Option<Keeper>,
+    /// Those who wait until no source is being asked.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Driver {
@@ -57,6 +60,7 @@ impl Driver {
             last: now,
             held_by: usize::MAX,
             keeper: None,
+            waiting: Vec::new(),
         };
         driver.keeper = driver.shared.config.cache_dir.as_deref().map(|directory| {
             let names = driver.feeds.iter().map(|feed| feed.source.name());
@@ -148,21 +152,17 @@ impl Driver {
         }
     }
 
-    /// Until the client is closed; whom to tell then.
-    pub(super) async fn run(
-        mut self,
-        mut commands: mpsc::UnboundedReceiver<Command>,
-    ) -> Option<oneshot::Sender<()>> {
+    /// Until the client is closed; for how long to deliver what is pending.
+    pub(super) async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Duration {
         loop {
             let wake = self.poll();
             let pause = self.shared.clock.until(wake).min(LONGEST_PAUSE);
             tokio::select! {
                 command = commands.recv() => match command {
-                    None => return None,
-                    Some(Command::Close { limit, reply }) => {
-                        let _ = limit;
+                    None => return Duration::ZERO,
+                    Some(Command::Close { limit }) => {
                         self.closed();
-                        return Some(reply);
+                        return limit;
                     }
                     Some(command) => self.take(command),
                 },
@@ -174,7 +174,7 @@ impl Driver {
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Refresh { older_than } => {
+            Command::Refresh { older_than, reply } => {
                 let now = self.notice_sleep();
                 for feed in self.feeds.iter_mut().filter(|feed| feed.is_wanted()) {
                     if older_than.is_zero() {
@@ -184,6 +184,7 @@ impl Driver {
                             .refresh_if_older_than(older_than, now.monotonic);
                     }
                 }
+                self.waiting.push(reply);
             }
             Command::Changed { source } => {
                 if let Some(feed) = self.feeds.get_mut(source) {
@@ -194,6 +195,16 @@ impl Driver {
                 tokio::spawn(async move {
                     tokio::time::sleep(limit).await;
                     let _ = reply.send(());
+                });
+            }
+            Command::Flush { limit, reply } => {
+                let held = self.shared.held_for_long();
+                let Some(exposures) = held.recorder.log().cloned() else {
+                    let _ = reply.send(FlushReport::default());
+                    return;
+                };
+                tokio::spawn(async move {
+                    let _ = reply.send(exposures.flush(limit).await);
                 });
             }
             Command::Close { .. } => {}
@@ -253,6 +264,12 @@ impl Driver {
             );
         }
         self.publish(now);
+        // Nobody is being asked: whoever waits for an answer has it, or would wait for a source that is given time to recover.
+        if !self.feeds.iter().any(Feed::is_asking) {
+            for waiting in self.waiting.drain(..) {
+                let _ = waiting.send(());
+            }
+        }
         wake
     }
 

@@ -54,6 +54,11 @@ impl Feed {
         }
     }
 
+    /// Whether a request is on its way.
+    pub(super) const fn is_asking(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     pub(super) const fn is_wanted(&self) -> bool {
         self.wanted
     }

@@ -55,6 +55,7 @@ mod json;
 mod json_write;
 pub mod limits;
 mod load;
+mod memory;
 mod number;
 mod pointer;
 mod refresh;

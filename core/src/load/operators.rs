@@ -9,7 +9,7 @@ use crate::number;
 use crate::schema::{self, Operator};
 use crate::sort::{sort, sort_by};
 use crate::text::compare_folded;
-use crate::version;
+use crate::version::{self, Packed};
 
 use super::fields::UNKNOWN;
 use super::{Loader, json_kind, memo};
@@ -199,15 +199,15 @@ impl<'d> Loader<'d> {
                 self.wrong(operand, "expected comparators such as \">=2.1.0 <3.0.0\"");
                 return (0, 0);
             };
-            let plain = version.as_plain();
+            let packed = version.packed();
             self.tables.comparators.push(Comparator {
                 comparison,
                 loose,
-                plain,
-                text: if plain.is_some() {
-                    NONE
-                } else {
+                packed,
+                text: if packed == Packed::NONE {
                     self.tables.symbols.intern(text)
+                } else {
+                    NONE
                 },
             });
         }

@@ -92,7 +92,7 @@ pub use exposure::{
 pub use exposure_log::{
     Arm, ArmCounters, Batch, BatchId, Counters, Delivery, DropReason, Drops, ExposureLog,
     ExposureLogConfig, InvalidId, LogStep, Recorded, RestoreError, Restored, RestoredCounters,
-    Sampling,
+    Sampling, read_spool, write_spool,
 };
 pub use flag_set::{FlagHandle, FlagSet, Metadata};
 #[cfg(feature = "imported")]

@@ -20,7 +20,7 @@ use core::time::Duration;
 pub use batch::{Batch, BatchId, InvalidId};
 pub use config::{ExposureLogConfig, Sampling};
 pub use counters::{Arm, ArmCounters, Counters, DropReason, Drops, RestoredCounters};
-pub use spool::RestoreError;
+pub use spool::{RestoreError, read as read_spool, write as write_spool};
 
 use batch::{HEARTBEAT, Held, LINE_OVERHEAD};
 use counters::Arms;
@@ -322,8 +322,16 @@ impl ExposureLog {
     /// What was queued is put into batches for it, so that it has its numbers for good; exporting more often than the
     /// flush interval makes smaller batches.
     pub fn export(&mut self) -> Vec<u8> {
+        let batches: Vec<_> = self.pending_batches().collect();
+        spool::write(&batches)
+    }
+
+    /// Everything pending, batch by batch, for a host that keeps its own account of what it has stored: what
+    /// [`export`](Self::export) gives is [`write_spool`] of all of them.
+    pub fn pending_batches(&mut self) -> impl Iterator<Item = (BatchId, &[u8])> {
         while self.queue.len() > 0 && self.seal(None) {}
-        spool::write(self.outbox.held())
+        let held = self.outbox.held().iter();
+        held.map(|batch| (batch.id, batch.body.as_slice()))
     }
 
     /// Takes over what another log exported, to send as it is: with its ids, producer and numbers.
@@ -332,7 +340,7 @@ impl ExposureLog {
     ///
     /// When the text is no spool, or was cut short or changed; this log then is as before.
     pub fn restore(&mut self, spool: &[u8]) -> Result<Restored, RestoreError> {
-        let batches = spool::read(spool)?;
+        let batches = spool::read_held(spool)?;
         for batch in &batches {
             if batch.id.producer == self.config.producer && batch.id.last >= self.next_seq {
                 return Err(RestoreError::ProducerReused);

@@ -66,6 +66,7 @@ mod shared;
 mod sink;
 mod snapshot;
 pub mod source;
+mod spool;
 mod status;
 pub mod testing;
 mod wait;
@@ -88,4 +89,5 @@ pub use sink::{
     SinkFuture, callback,
 };
 pub use snapshot::{Peek, Snapshot};
+pub use spool::SpoolOptions;
 pub use status::{NotReady, Origin, State, Status};

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::summary::{Summary, is_whole};
 use crate::random;
+use crate::spool::sync_folder;
 
 /// When what is written is made durable, so that it outlives the machine's power.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -401,16 +402,6 @@ fn name<'a>(path: &'a Path, end: &str) -> Option<&'a str> {
     let name = path.file_name().and_then(OsStr::to_str)?;
     name.strip_suffix(end)
         .filter(|stem| stem.starts_with(PREFIX))
-}
-
-/// Makes names durable that were given or changed in a folder.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Windows has no such thing, and needs none.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
 }
 
 /// The time by the wall clock, for names and manifests.

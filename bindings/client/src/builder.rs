@@ -17,6 +17,7 @@ use crate::overrides::{Override, Overrides};
 use crate::shared::{Arm, Held, Recorder, Shared};
 use crate::sink::{NdjsonSink, Sink};
 use crate::source::Source;
+use crate::spool::SpoolOptions;
 use crate::status::{Origin, State};
 use crate::worker;
 
@@ -45,6 +46,7 @@ pub struct Builder {
     overrides: Overrides,
     sink: Option<Arc<dyn Sink>>,
     exposures: ExposureOptions,
+    spool: Option<SpoolOptions>,
     callbacks: Vec<Callback>,
     #[cfg(feature = "http")]
     http: crate::source::http::HttpOptions,
@@ -77,6 +79,7 @@ impl Builder {
             overrides: Overrides::default(),
             sink: None,
             exposures: ExposureOptions::new(),
+            spool: None,
             callbacks: Vec::new(),
             #[cfg(feature = "http")]
             http: crate::source::http::HttpOptions::default(),
@@ -243,6 +246,13 @@ impl Builder {
         self
     }
 
+    /// Keeps exposures in this directory until they are delivered, so that the next process delivers what this one could not,
+    /// also after a crash: a path, or [`SpoolOptions`]. Default: none, so that a process that is killed loses what it holds.
+    pub fn spool(mut self, spool: impl Into<SpoolOptions>) -> Self {
+        self.spool = Some(spool.into());
+        self
+    }
+
     /// How long dropping the last handle without closing may take to deliver what is pending. Default: 2 s; zero: no time.
     pub const fn drop_limit(mut self, limit: Duration) -> Self {
         self.drop_limit = limit;
@@ -301,6 +311,7 @@ impl Builder {
         Exposures::new(ExposuresConfig {
             sink: Arc::clone(sink),
             options: self.exposures.clone(),
+            spool: self.spool.clone(),
             sdk: concat!("bucketry-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             clock: Arc::new(move || clock.times()),

@@ -119,6 +119,8 @@ pub struct ExposureLog {
     /// The size of batches made now: what was set, or what the receiver was found to take.
     batch_bytes: usize,
     flushing: bool,
+    /// Whether the flush still has to write the counters: once, although each answer changes them.
+    telling: bool,
     /// [`Counters::activity`] when the counters were last written, and when that was; none before the first poll.
     heartbeat: Option<(u64, MonotonicMillis)>,
 }
@@ -146,6 +148,7 @@ impl ExposureLog {
             next_seq: 1,
             batch_bytes: config.batch_bytes,
             flushing: false,
+            telling: false,
             heartbeat: None,
             config,
         };
@@ -261,6 +264,7 @@ impl ExposureLog {
             return step;
         }
         self.flushing = false;
+        self.telling = false;
         let wake = [held, self.next_batch_at(), self.next_heartbeat_at()];
         LogStep::Wait(wake.into_iter().flatten().min())
     }
@@ -269,6 +273,7 @@ impl ExposureLog {
     /// for it; a failure waits as usual.
     pub fn flush(&mut self) {
         self.flushing = true;
+        self.telling = true;
         self.outbox.flush();
     }
 
@@ -491,11 +496,11 @@ impl ExposureLog {
         let interval = self.config.heartbeat_interval;
         if interval == 0
             || written == self.counters.activity()
-            || (self.outbox.is_failing() && !self.flushing)
+            || (self.outbox.is_failing() && !self.telling)
         {
             return None;
         }
-        Some(if self.flushing {
+        Some(if self.telling {
             at
         } else {
             at.after_millis(interval)
@@ -554,6 +559,7 @@ impl ExposureLog {
     /// Writes a line with the counters to the empty `out`: without the arms where those are too much for a batch or for
     /// the memory that is left, or not at all.
     fn write_heartbeat(&mut self, now: Times, out: &mut Vec<u8>) {
+        self.telling = false;
         let memory = self.config.max_bytes.saturating_sub(self.pending_bytes());
         let room = self.batch_bytes.min(memory.saturating_sub(LINE_OVERHEAD));
         let sequence = Some((self.config.producer, self.next_seq));

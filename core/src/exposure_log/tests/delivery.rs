@@ -28,6 +28,25 @@ fn an_exposure_waits_for_the_flush_interval_and_is_sent_until_acknowledged() {
 }
 
 #[test]
+fn a_flush_of_many_batches_writes_the_counters_once() {
+    let hourly = config().heartbeat_interval(Duration::from_secs(3_600));
+    let mut log = log(hourly.batch_records(2).max_in_flight(1));
+    wait(&mut log, 0);
+    for number in 0..9 {
+        record(&mut log, &format!("user-{number}"), 0);
+    }
+    log.flush();
+    let mut bodies = Vec::new();
+    while let LogStep::Send(batch) = log.poll(at(1), u64::MAX) {
+        bodies.extend_from_slice(&batch.body);
+        log.acknowledge(batch.id);
+    }
+    let bodies = String::from_utf8(bodies).unwrap();
+    assert_eq!(bodies.lines().count(), 10);
+    assert_eq!(bodies.matches("heartbeat").count(), 1);
+}
+
+#[test]
 fn a_full_batch_goes_at_once() {
     let mut log = log(config().batch_records(3));
     for (unit, millis) in [("a", 0), ("b", 1), ("c", 2), ("d", 3)] {

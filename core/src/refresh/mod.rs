@@ -660,7 +660,8 @@ impl Refresh {
     fn due(&self) -> Moment {
         let due = match self.last_start {
             _ if !self.forced => self.next,
-            Some(start) => start.after(MIN_GAP),
+            // Being told of a change does not put off a retry that comes sooner.
+            Some(start) => start.after(MIN_GAP).min(self.next),
             None => Moment(0),
         };
         due.max(self.pause_until)

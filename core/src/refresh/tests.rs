@@ -553,6 +553,15 @@ fn a_forced_refresh_comes_soon_but_not_in_bursts() {
 }
 
 #[test]
+fn being_told_of_a_change_does_not_put_off_a_retry() {
+    let backoff = Duration::from_millis(10);
+    let mut host = Host::ready(RefreshConfig::new().backoff(backoff, backoff));
+    host.failure(MINUTE, &status(500));
+    host.refresh.force_refresh();
+    assert_eq!(host.wait(MINUTE), Some(MINUTE + 10));
+}
+
+#[test]
 fn a_frozen_function_refreshes_when_it_is_invoked() {
     let mut host = Host::ready(RefreshConfig::new().interval(Duration::from_secs(600)));
     let limit = Duration::from_secs(60);

@@ -35,7 +35,7 @@ use crate::exposure::{
 use crate::hash::sha256_salted;
 use crate::json_write::{Members, push_u64};
 use crate::resolution::Assignment;
-use crate::schedule::{ConfigError, MonotonicMillis, Times, millis};
+use crate::schedule::{ConfigError, MonotonicMillis, Times, millis, pick};
 
 /// What became of an exposure when it was recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -123,6 +123,9 @@ pub struct ExposureLog {
     telling: bool,
     /// [`Counters::activity`] when the counters were last written, and when that was; none before the first poll.
     heartbeat: Option<(u64, MonotonicMillis)>,
+    /// How long the next batch waits, and the next writing of the counters: drawn for each.
+    flush_wait: u64,
+    heartbeat_wait: u64,
 }
 
 impl ExposureLog {
@@ -150,6 +153,8 @@ impl ExposureLog {
             flushing: false,
             telling: false,
             heartbeat: None,
+            flush_wait: 0,
+            heartbeat_wait: 0,
             config,
         };
         let producer = log.config.producer;
@@ -486,7 +491,7 @@ impl ExposureLog {
         Some(if self.flushing || full {
             oldest
         } else {
-            oldest.after_millis(self.config.flush_interval)
+            oldest.after_millis(self.flush_wait)
         })
     }
 
@@ -503,14 +508,25 @@ impl ExposureLog {
         Some(if self.telling {
             at
         } else {
-            at.after_millis(interval)
+            at.after_millis(self.heartbeat_wait)
         })
     }
 
     fn heartbeat_due(&mut self, now: MonotonicMillis) -> bool {
-        // The first interval begins with the first poll: a log has no other beginning in time.
-        self.heartbeat.get_or_insert((0, now));
+        // The first intervals begin with the first poll: a log has no other beginning in time.
+        if self.heartbeat.is_none() {
+            self.heartbeat = Some((0, now));
+            self.draw_waits();
+        }
         self.next_heartbeat_at().is_some_and(|at| at <= now)
+    }
+
+    /// Half of each wait is drawn, so that processes which began together do not send in step.
+    fn draw_waits(&mut self) {
+        let chance = self.outbox.chance;
+        let draw = |full: u64, chance| full / 2 + pick(full - full / 2, chance);
+        self.flush_wait = draw(self.config.flush_interval, chance);
+        self.heartbeat_wait = draw(self.config.heartbeat_interval, chance.rotate_left(32));
     }
 
     /// Moves what is queued, up to a batch of it, into a batch with the counters at its head if `heartbeat`. Whether there was
@@ -547,6 +563,7 @@ impl ExposureLog {
         if arms.is_empty() {
             return false;
         }
+        self.draw_waits();
         let id = BatchId {
             producer: self.config.producer,
             first,

@@ -226,7 +226,7 @@ pub struct RefreshStatus {
 /// Decides when to fetch a flag set and what to do with what comes.
 ///
 /// - The interval is jittered; failures back off, doubling to a cap; `Retry-After` is kept, to a
-///   bound. No status and no content ever stops it.
+///   bound, and jittered beyond it. No status and no content ever stops it.
 /// - The last good flag set stays whatever comes: what is too large, unreadable, wrongly signed, or
 ///   of an older revision is refused.
 /// - A revision, once seen, stands for its content: flags written otherwise under the same number are refused too. Flag
@@ -439,7 +439,13 @@ impl Refresh {
             Err(failure) => {
                 if let Some(asked) = response.retry_after {
                     let pause = millis(asked).min(self.config.max_retry_after);
-                    self.pause_until = at.after(pause);
+                    // Who were told the same moment do not all come back at it.
+                    let spread = if pause > 0 {
+                        pick(2 * self.jitter(), self.chance)
+                    } else {
+                        0
+                    };
+                    self.pause_until = at.after(pause).after(spread);
                 }
                 if matches!(failure, RefreshFailure::NothingHeld) {
                     self.etag = None;
@@ -652,9 +658,12 @@ impl Refresh {
     }
 
     fn draw_interval(&self) -> u64 {
-        let interval = self.config.interval;
-        let jitter = interval * u64::from(self.config.jitter_percent) / 100;
-        interval - jitter + pick(2 * jitter, self.chance)
+        let jitter = self.jitter();
+        self.config.interval - jitter + pick(2 * jitter, self.chance)
+    }
+
+    const fn jitter(&self) -> u64 {
+        self.config.interval * self.config.jitter_percent as u64 / 100
     }
 
     fn due(&self) -> Moment {

@@ -120,6 +120,7 @@ impl Server {
 
     /// What it, or something between, answers instead.
     pub(crate) fn wrong_answer(&mut self, etag: Option<&str>, random: &mut Random) -> Answer {
+        const OTHERS: [&str; 5] = ["{\"status\":\"ok\"}", "[]", "null", "", "{}"];
         match random.below(10) {
             0 | 1 => {
                 // A good document cut short, under its own entity tag.
@@ -132,10 +133,10 @@ impl Server {
                 "<!doctype html><title>Welcome to the hotel</title>",
                 "a captive portal",
             ),
-            3 => body(
-                random.one_of(&["{\"status\":\"ok\"}", "[]", "null", "", "{}"]),
-                "another JSON document",
-            ),
+            3 => {
+                let other: &str = random.one_of::<&str>(&OTHERS);
+                body(other, "another JSON document")
+            }
             4 => {
                 let place = random.below(self.published.len() as u64) as usize;
                 self.whole(self.published[place].1.clone(), "an older revision")

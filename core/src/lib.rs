@@ -56,6 +56,7 @@ mod json_write;
 pub mod limits;
 mod load;
 mod memory;
+mod messages;
 mod number;
 mod pointer;
 mod refresh;

@@ -18,10 +18,7 @@ use crate::trace::{NoTrace, Outcome, Trace};
 const REMEMBERED: usize = 4;
 
 /// Resolves one flag.
-///
-/// Not inlined, so that the answer is written once, where the caller wants it: copying it right after it was
-/// written in pieces stalls the processor for longer than the rest takes.
-#[cfg_attr(not(target_family = "wasm"), inline(never))]
+#[inline]
 pub(crate) fn resolve<'a>(
     set: &'a FlagSet,
     flag: u32,
@@ -29,17 +26,32 @@ pub(crate) fn resolve<'a>(
     now: UnixMillis,
 ) -> Resolution<'a> {
     resolve_or(set, flag, context, |found| {
-        if found.reads_attributes {
-            let mut memory = [Slot::EMPTY; REMEMBERED];
-            Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
-        } else {
-            Evaluation::new(set, context, now, &mut [], NoTrace).rules(flag, found)
-        }
+        evaluate(set, flag, found, context, now)
     })
 }
 
+/// Resolves one flag that needs more than [`resolve_or`] looks at.
+#[inline(never)]
+fn evaluate<'a>(
+    set: &'a FlagSet,
+    flag: u32,
+    found: &'a Flag,
+    context: &'a EvaluationContext<'a>,
+    now: UnixMillis,
+) -> Resolution<'a> {
+    if found.reads_attributes {
+        let mut memory = [Slot::EMPTY; REMEMBERED];
+        Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
+    } else {
+        Evaluation::new(set, context, now, &mut [], NoTrace).rules(flag, found)
+    }
+}
+
 /// Resolves one flag; those that need it with `evaluate`.
-#[inline]
+///
+/// Inlined, and each answer made whole in one place, so that what the caller does not read is not written: copying
+/// an answer right after it was written in pieces stalls the processor for longer than the rest takes.
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 fn resolve_or<'a>(
     set: &'a FlagSet,
     flag: u32,

@@ -56,6 +56,8 @@ pub struct Builder {
     events_url: Option<String>,
     #[cfg(feature = "http")]
     streaming: bool,
+    #[cfg(feature = "http")]
+    exposures_url: Option<String>,
 }
 
 enum Named {
@@ -89,6 +91,8 @@ impl Builder {
             events_url: None,
             #[cfg(feature = "http")]
             streaming: true,
+            #[cfg(feature = "http")]
+            exposures_url: None,
         }
     }
 
@@ -231,6 +235,10 @@ impl Builder {
 
     /// Delivers exposures to this sink. Without a sink none are recorded.
     pub fn sink(mut self, sink: impl Sink) -> Self {
+        #[cfg(feature = "http")]
+        {
+            self.exposures_url = None;
+        }
         self.sink = Some(Arc::new(sink));
         self
     }
@@ -238,6 +246,15 @@ impl Builder {
     /// Delivers exposures into rotating NDJSON files in this directory: [`NdjsonSink`].
     pub fn exposures_to_dir(self, directory: impl Into<PathBuf>) -> Self {
         self.sink(NdjsonSink::new(directory))
+    }
+
+    /// Delivers exposures by posting them to this address: [`HttpSink`](crate::HttpSink). What is set here for HTTP holds there
+    /// too; the headers only where the address is on the host of a URL source. Another host gets an `HttpSink` with its own.
+    #[cfg(feature = "http")]
+    pub fn exposures_to_url(mut self, url: impl Into<String>) -> Self {
+        self.exposures_url = Some(url.into());
+        self.sink = None;
+        self
     }
 
     /// How exposures are recorded and held until they are delivered.
@@ -280,8 +297,8 @@ impl Builder {
     pub fn build(self) -> Result<Client, BuildError> {
         let callbacks = self.callbacks.clone();
         let clock = Clock::system();
-        let recorder = match &self.sink {
-            Some(sink) => Recorder::Log(Arc::new(self.exposures(sink, &clock)?)),
+        let recorder = match self.chosen_sink()? {
+            Some(sink) => Recorder::Log(Arc::new(self.exposures(&sink, &clock)?)),
             None => Recorder::Off,
         };
         let (config, overrides) = self.config()?;
@@ -304,6 +321,31 @@ impl Builder {
         }
         worker::start(&shared, &shared.arm(), commands, sources).map_err(BuildError::Thread)?;
         Ok(Client::new(shared))
+    }
+
+    /// The sink that was named.
+    fn chosen_sink(&self) -> Result<Option<Arc<dyn Sink>>, BuildError> {
+        #[cfg(feature = "http")]
+        if let Some(url) = &self.exposures_url {
+            use crate::source::url::UrlOptions;
+
+            let url = UrlOptions::parse(url)?;
+            let mut http = self.http.clone();
+            let is_here = |source: &Named| match source {
+                Named::Url(source) => {
+                    UrlOptions::parse(source).is_ok_and(|source| source.origin() == url.origin())
+                }
+                Named::Kind(_) => false,
+            };
+            if self.sources.iter().any(is_here) {
+                for (name, value) in &self.headers {
+                    http.header(name, value)?;
+                }
+            }
+            let sink = crate::sink::HttpSink::with(url, http)?.check()?;
+            return Ok(Some(Arc::new(sink)));
+        }
+        Ok(self.sink.clone())
     }
 
     fn exposures(&self, sink: &Arc<dyn Sink>, clock: &Clock) -> Result<Exposures, ConfigError> {

@@ -84,6 +84,8 @@ pub use events::{Event, Events};
 pub use exposures::{DeliveryStatus, Dropped, ExposureOptions, FlushReport, Kept};
 pub use metrics::{Evaluations, Metrics};
 pub use overrides::Override;
+#[cfg(feature = "http")]
+pub use sink::HttpSink;
 pub use sink::{
     Batch, Blocking, BlockingSink, Delivered, Durability, ExposureFiles, NdjsonSink, Sink,
     SinkFuture, callback,

@@ -401,6 +401,10 @@ const GOOD: &[&str] = &[
             "f": {"attribute": "a", "everyElement": {"anyElement": {"before": 5, "epoch": "seconds"}}},
             "o": {"attribute": "a", "lessThan": "b", "loose": true}, "p": {"attribute": "a", "greaterOrEqual": ""},
             "q": {"attribute": "a", "lessOrEqual": "1.2.3", "collation": "paddedVersion"},
+            "w": {"attribute": "a", "anyElement": {"where": {"all": [{"attribute": "", "exists": true}, {"any": [
+                  {"not": {"attribute": "/a~0", "equals": 1, "x-c": 1}}, {"always": true}]}]}}},
+            "x": {"prior": "e", "phases": [0, 1000001], "is": ["a"], "x-d": 1}, "y": {"prior": "e", "is": "b"},
+            "z": {"position": {"salt": "s", "unit": {"of": ["u", "targetingKey"], "empty": "missing"}, "ranges": []}},
             "r": {"attribute": "a", "size": {"greaterThan": "x", "collation": "paddedVersion", "loose": false}}
     }}"#,
 ];
@@ -448,6 +452,9 @@ fn all_words() -> BTreeSet<&'static str> {
     all.extend(words::CONDITION_KINDS);
     all.extend(words::PREREQUISITE_MEMBERS);
     all.extend(words::HASHED_IDS_MEMBERS);
+    all.extend(words::PRIOR_MEMBERS);
+    all.extend(words::UNIT_MEMBERS);
+    all.extend(words::WHERE_MEMBERS);
     all.extend(words::HASHED_MEMBERS);
     all.extend(words::MODIFIERS);
     all.extend(words::OPERATORS.map(|(name, _)| name));
@@ -828,6 +835,13 @@ fn tables_and_schema_have_the_same_words() {
             "/$defs/hashedIds/properties",
             &words::HASHED_IDS_MEMBERS[1..],
         ),
+        ("/$defs/prior/properties", &words::PRIOR_MEMBERS[1..]),
+        (
+            "/$defs/elementCondition/properties",
+            &words::ELEMENT_CONDITION_KINDS,
+        ),
+        ("/$defs/elementTest/then/properties", &words::WHERE_MEMBERS),
+        ("/$defs/unit/anyOf/2/properties", &words::UNIT_MEMBERS),
         (
             "/$defs/test/properties/inHashed/properties",
             &words::HASHED_MEMBERS,

@@ -13,7 +13,10 @@ use std::process::ExitCode;
 
 use bucketry_core::{ValueType, limits, schema as words};
 
-use self::conditions::{condition, hashed_ids, operand_test, position, prerequisite, test};
+use self::conditions::{
+    condition, element_condition, element_test, hashed_ids, operand_test, position, prerequisite,
+    prior, test,
+};
 use self::node::{Node, constants, list, object};
 use crate::failure::{Result, exit};
 
@@ -173,6 +176,9 @@ fn document() -> Node {
             "hashedIds": hashed_ids(),
             "test": test(),
             "operandTest": operand_test(),
+            "elementTest": element_test(),
+            "elementCondition": element_condition(),
+            "prior": prior(),
             "layer": layer(),
             "holdout": holdout(),
             "metadata": metadata_map(),
@@ -248,10 +254,30 @@ fn attribute_name() -> Node {
 }
 
 fn unit() -> Node {
+    let names = one_or_many(reference("attributeName"), 1, limits::MAX_UNIT_CHAIN);
+    let [of, empty] = words::UNIT_MEMBERS;
+    let mut forms = names.clone();
+    if let Node::List(forms) = &mut forms {
+        forms.push(closed(
+            "Attributes, and what counts as one that is there.",
+            &words::UNIT_MEMBERS,
+            &[of],
+            [
+                (of, object! {
+                    "description": "The attribute, or several of which the first present one counts.",
+                    "anyOf": names,
+                }),
+                (empty, one_of(
+                    "The empty text and the number 0 count as missing.",
+                    &words::EMPTY_UNIT,
+                )),
+            ],
+        ));
+    }
     object! {
         "description": "Who is assigned: the attribute whose value counts, or several of which the first present one counts. \
     `targetingKey` if absent; `$random` is the caller's random number.",
-        "anyOf": one_or_many(reference("attributeName"), 1, limits::MAX_UNIT_CHAIN),
+        "anyOf": forms,
     }
 }
 

@@ -5,13 +5,16 @@ use core::cmp::Ordering;
 use crate::address::Address;
 use crate::bucketing::{Position, Unit};
 use crate::context::{EvaluationContext, lookup};
+#[cfg(feature = "imported")]
+use crate::flag_set::NONE;
 use crate::flag_set::{
     AttributeKind, Comparator, FlagSet, FlagState, IdList, MissingUnit, NONE16, PositionTest, Span,
     TARGETING_KEY, Tables, ValueSet,
 };
 use crate::hash;
-use crate::memory::{Slot, VersionMemory};
 use crate::number::{self, Number};
+#[cfg(feature = "imported")]
+use crate::pointer::descend;
 use crate::pointer::follow;
 use crate::resolution::ErrorCode;
 use crate::symbols::Symbol;
@@ -19,7 +22,7 @@ use crate::text::{compare_folded, contains, same};
 use crate::time::{UnixMillis, parse_rfc3339};
 use crate::trace::Trace;
 use crate::value::AttributeValue;
-use crate::version::{self, Packed, Version};
+use crate::version::{self, Version};
 
 /// What a node tests. `a` and `b` of the [`Node`] mean what the comment says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +42,10 @@ pub(crate) enum Op {
     Position,
     /// `a`: index in `id_lists`.
     HashedIds,
+    /// `a`: where in `symbol_lists` experiment, first phase, end of phases and variants are; `b`: how many
+    /// variants, or [`NONE`](crate::flag_set::NONE) for whatever variant.
+    #[cfg(feature = "imported")]
+    Prior,
     /// `a`: index in `sets`.
     In,
     /// `a`, `b`: span of `symbol_lists`.
@@ -68,7 +75,7 @@ pub(crate) enum Op {
     /// `a`: index in `hashed`.
     #[cfg(feature = "imported")]
     InHashed,
-    /// The child is the next node and tests the element.
+    /// The child is the next node and tests the element; `b`: [`WHERE`] if it is a condition.
     AnyElement,
     EveryElement,
     /// The child is the next node and tests the number of elements.
@@ -83,6 +90,10 @@ pub(crate) enum Op {
 impl Op {
     /// Whether this looks at an attribute, and at nothing else.
     pub(crate) const fn tests_attribute(self) -> bool {
+        #[cfg(feature = "imported")]
+        if matches!(self, Self::Prior) {
+            return false;
+        }
         !matches!(
             self,
             Self::Always
@@ -114,6 +125,10 @@ pub(crate) const TEXT: u8 = 16;
 /// A modifier bit beside [`TEXT`]: versions are padded first.
 pub(crate) const PADDED: u8 = 32;
 
+/// Of an element [`Node`]: the child is a whole condition.
+#[cfg(feature = "imported")]
+pub(crate) const WHERE: u32 = 1;
+
 /// A node of a condition tree. Children follow their parent; `next` is the node after the subtree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
@@ -125,14 +140,64 @@ pub(crate) struct Node {
     pub(crate) b: u32,
 }
 
+/// A symbol that has not been looked up yet.
+const UNKNOWN: u32 = u32::MAX;
+/// A text that is no symbol.
+const NO_SYMBOL: u32 = u32::MAX - 1;
+
+/// What one resolution remembers of one attribute, so that five rules on one attribute search the
+/// context once and look its text up once.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<'a> {
+    value: Option<&'a AttributeValue<'a>>,
+    symbol: u32,
+    attribute: u16,
+}
+
+impl Slot<'_> {
+    pub(crate) const EMPTY: Self = Self {
+        value: None,
+        symbol: UNKNOWN,
+        attribute: NONE16,
+    };
+}
+
+/// The version that an attribute last read as.
+#[derive(Clone, Copy)]
+struct VersionMemory {
+    attribute: u16,
+    loose: bool,
+    reading: VersionReading,
+    numbers: [u64; 3],
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum VersionReading {
+    /// No version at all.
+    None,
+    /// Three numbers, and nothing else that precedence looks at.
+    Plain,
+    /// More than that.
+    Full,
+}
+
+impl VersionMemory {
+    const EMPTY: Self = Self {
+        attribute: NONE16,
+        loose: false,
+        reading: VersionReading::None,
+        numbers: [0; 3],
+    };
+}
+
 /// One resolution in progress.
 pub(crate) struct Evaluation<'a, 'm, T> {
     pub(crate) set: &'a FlagSet,
     pub(crate) context: &'a EvaluationContext<'a>,
     pub(crate) now: UnixMillis,
     /// A power of two of slots; an attribute's is its number modulo that.
-    pub(crate) memory: &'m mut [Slot<'a>],
-    pub(crate) version: VersionMemory,
+    memory: &'m mut [Slot<'a>],
+    version: VersionMemory,
     pub(crate) trace: T,
 }
 
@@ -157,6 +222,57 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
 
     pub(crate) fn into_trace(self) -> T {
         self.trace
+    }
+
+    /// As [`FlagSet::find`], remembered.
+    #[inline]
+    fn recall(&mut self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
+        let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
+        if let Some(slot) = self.memory.get(at)
+            && slot.attribute == attribute
+        {
+            return slot.value;
+        }
+        let value = self.set.find(self.context, attribute);
+        if let Some(slot) = self.memory.get_mut(at) {
+            *slot = Slot {
+                value,
+                symbol: UNKNOWN,
+                attribute,
+            };
+        }
+        value
+    }
+
+    /// The symbol of the text that [`Evaluation::recall`] gave for this attribute, remembered.
+    #[inline]
+    fn symbol_of(&mut self, attribute: u16, text: &str) -> Option<Symbol> {
+        let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
+        let symbols = &self.set.tables.symbols;
+        let symbol = match self.memory.get_mut(at) {
+            Some(slot) if slot.symbol != UNKNOWN => slot.symbol,
+            Some(slot) => {
+                slot.symbol = symbols.find(text.as_bytes()).unwrap_or(NO_SYMBOL);
+                slot.symbol
+            }
+            None => return symbols.find(text.as_bytes()),
+        };
+        (symbol != NO_SYMBOL).then_some(symbol)
+    }
+
+    /// Whether the condition of a rule holds.
+    #[inline]
+    pub(crate) fn root_condition(&mut self, index: u32) -> Result<bool, ErrorCode> {
+        let set = self.set;
+        match set.tables.nodes.get(index as usize) {
+            Some(node) if node.modifiers & FLAT != 0 => {
+                self.trace.node_start(set, index);
+                let result = Ok(self.flat(index + 1, node));
+                self.trace.node_end(set, index, result);
+                result
+            }
+            _ => self.condition(index),
+        }
     }
 
     /// Whether the condition with this root holds.
@@ -217,8 +333,82 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
                 .id_lists
                 .get(node.a as usize)
                 .is_some_and(|list| self.in_list(list))),
+            #[cfg(feature = "imported")]
+            Op::Prior => Ok(self.prior_test(node)),
             _ => Ok(self.attribute_test(index, node)),
         }
+    }
+
+    /// An `all` or `any` of attribute tests, the first at `child`: what most rules are.
+    #[inline]
+    fn flat(&mut self, mut child: u32, parent: &Node) -> bool {
+        let set = self.set;
+        let decides = parent.op == Op::Any;
+        let span = Span {
+            start: child,
+            len: parent.next - child,
+        };
+        for test in span.of(&set.tables.nodes) {
+            self.trace.node_start(set, child);
+            let result = match self.remembered_test(test) {
+                Some(result) => result,
+                None => self.attribute_test(child, test),
+            };
+            self.trace.node_end(set, child, Ok(result));
+            if result == decides {
+                return decides;
+            }
+            child += 1;
+        }
+        !decides
+    }
+
+    /// What memory alone can answer: a second look at a text or version that an earlier test looked up.
+    #[inline]
+    fn remembered_test(&mut self, node: &Node) -> Option<bool> {
+        let at = usize::from(node.attribute) & self.memory.len().wrapping_sub(1);
+        let slot = *self.memory.get(at)?;
+        if slot.attribute != node.attribute {
+            return None;
+        }
+        let tables = &self.set.tables;
+        let result = match node.op {
+            Op::In if slot.symbol < NO_SYMBOL && node.modifiers & IGNORE_CASE == 0 => {
+                tables.has_symbol(tables.sets.get(node.a as usize)?, slot.symbol)
+            }
+            Op::Semver
+                if self.version.attribute == node.attribute
+                    && self.version.reading == VersionReading::Plain
+                    && self.version.loose == (node.modifiers & LOOSE != 0) =>
+            {
+                tables.plain_version_holds(node, self.version.numbers)
+            }
+            _ => return None,
+        };
+        self.trace.attribute(slot.value);
+        Some(result)
+    }
+
+    /// Whether the last prior assignment of the experiment in these phases is of one of the variants.
+    #[cfg(feature = "imported")]
+    fn prior_test(&self, node: &Node) -> bool {
+        let tables = &self.set.tables;
+        let list = tables
+            .symbol_lists
+            .get(node.a as usize..)
+            .unwrap_or_default();
+        let [experiment, first, end, names @ ..] = list else {
+            return false;
+        };
+        let experiment = tables.symbols.get(*experiment);
+        let prior =
+            self.context.prior.iter().rfind(|prior| {
+                prior.experiment == experiment && (*first..*end).contains(&prior.phase)
+            });
+        let mut names = names.iter().take(node.b as usize);
+        prior.is_some_and(|prior| {
+            node.b == NONE || names.any(|name| tables.symbols.get(*name) == prior.variant)
+        })
     }
 
     fn position_test(&mut self, test: &PositionTest) -> Result<bool, ErrorCode> {
@@ -249,6 +439,55 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         let hash = hash::xxh64_salted(salt.as_bytes(), unit.text().as_bytes(), 0);
         list.hashes.binary_search(&hash).is_ok()
     }
+
+    fn attribute_test(&mut self, index: u32, node: &'a Node) -> bool {
+        let tables = &self.set.tables;
+        let value = self.recall(node.attribute);
+        self.trace.attribute(value);
+        let Some(value) = value else {
+            return node.op == Op::Exists && node.a == 0;
+        };
+        // The two operators that gain from memory; the rest are the same for elements of arrays.
+        match (node.op, value) {
+            (Op::In, AttributeValue::String(text)) if node.modifiers & IGNORE_CASE == 0 => {
+                let Some(set) = tables.sets.get(node.a as usize) else {
+                    return false;
+                };
+                match self.symbol_of(node.attribute, text) {
+                    Some(symbol) => tables.has_symbol(set, symbol),
+                    None => false,
+                }
+            }
+            (Op::Semver, AttributeValue::String(text)) => {
+                let loose = node.modifiers & LOOSE != 0;
+                let known = &self.version;
+                if known.attribute != node.attribute || known.loose != loose {
+                    self.read_version(node.attribute, loose, text);
+                }
+                match self.version.reading {
+                    VersionReading::None => false,
+                    VersionReading::Plain => tables.plain_version_holds(node, self.version.numbers),
+                    VersionReading::Full => tables.test(index, node, value),
+                }
+            }
+            _ => tables.test(index, node, value),
+        }
+    }
+
+    fn read_version(&mut self, attribute: u16, loose: bool, text: &str) {
+        let version = Version::parse(text.as_bytes(), loose);
+        let numbers = version.as_ref().map(Version::as_plain);
+        self.version = VersionMemory {
+            attribute,
+            loose,
+            reading: match numbers {
+                None => VersionReading::None,
+                Some(Some(_)) => VersionReading::Plain,
+                Some(None) => VersionReading::Full,
+            },
+            numbers: numbers.flatten().unwrap_or_default(),
+        };
+    }
 }
 
 impl FlagSet {
@@ -274,7 +513,7 @@ impl FlagSet {
     }
 
     /// An attribute of the context; none when it is missing.
-    pub(crate) fn find<'a>(
+    fn find<'a>(
         &'a self,
         context: &'a EvaluationContext<'a>,
         attribute: u16,
@@ -285,13 +524,18 @@ impl FlagSet {
             AttributeKind::TargetingKey => &context.targeting_key,
             AttributeKind::Random => &context.random,
             AttributeKind::Name => {
-                lookup(&context.attributes, tables.symbols.bytes(attribute.name))?
+                let name = tables.symbols.get(attribute.name);
+                lookup(&context.attributes, name.as_bytes())?
             }
             AttributeKind::Pointer => {
-                follow(&context.attributes, tables.symbols.bytes(attribute.name))?
+                let pointer = tables.symbols.get(attribute.name);
+                follow(&context.attributes, pointer.as_bytes())?
             }
+            #[cfg(feature = "imported")]
+            AttributeKind::Element => return None,
         };
-        (!value.is_missing()).then_some(value)
+        let empty = cfg!(feature = "imported") && attribute.empty_is_missing && is_empty(value);
+        (!value.is_missing() && !empty).then_some(value)
     }
 }
 
@@ -430,6 +674,10 @@ impl Tables {
                     return false;
                 };
                 let passes = |element: &AttributeValue<'_>| {
+                    #[cfg(feature = "imported")]
+                    if node.b == WHERE {
+                        return self.element_condition(index + 1, element);
+                    }
                     if element.is_missing() {
                         test.op == Op::Exists && test.a == 0
                     } else {
@@ -467,6 +715,40 @@ impl Tables {
                 node.a == type_name
             }
             _ => false,
+        }
+    }
+
+    /// Whether a condition on the element of an array holds.
+    #[cfg(feature = "imported")]
+    fn element_condition(&self, index: u32, element: &AttributeValue<'_>) -> bool {
+        let Some(node) = self.nodes.get(index as usize) else {
+            return false;
+        };
+        match node.op {
+            Op::Always => node.a == 1,
+            Op::Not => !self.element_condition(index + 1, element),
+            Op::All | Op::Any => {
+                let decides = node.op == Op::Any;
+                let mut child = index + 1;
+                while child < node.next {
+                    if self.element_condition(child, element) == decides {
+                        return decides;
+                    }
+                    let Some(seen) = self.nodes.get(child as usize) else {
+                        break;
+                    };
+                    child = seen.next;
+                }
+                !decides
+            }
+            _ => {
+                let attribute = self.attributes.get(usize::from(node.attribute));
+                let pointer = attribute.map_or("", |attribute| self.symbols.get(attribute.name));
+                match descend(element, pointer.as_bytes()).filter(|value| !value.is_missing()) {
+                    Some(value) => self.test(index, node, value),
+                    None => node.op == Op::Exists && node.a == 0,
+                }
+            }
         }
     }
 
@@ -527,16 +809,13 @@ impl Tables {
     }
 
     #[inline]
-    pub(crate) fn has_symbol(&self, set: &ValueSet, symbol: Symbol) -> bool {
+    fn has_symbol(&self, set: &ValueSet, symbol: Symbol) -> bool {
         let symbols = set.symbols.of(&self.symbol_lists);
         if symbols.len() <= 16 {
-            #[expect(
-                clippy::manual_contains,
-                reason = "`contains` is made for longer lists"
-            )]
-            return symbols.iter().any(|&operand| operand == symbol);
+            symbols.contains(&symbol)
+        } else {
+            symbols.binary_search(&symbol).is_ok()
         }
-        symbols.binary_search(&symbol).is_ok()
     }
 
     fn number_in(&self, set: &ValueSet, number: Number) -> Option<usize> {
@@ -578,36 +857,47 @@ impl Tables {
     }
 
     #[inline]
-    pub(crate) fn packed_version_holds(&self, node: &Node, version: Packed) -> bool {
+    fn plain_version_holds(&self, node: &Node, [major, minor, patch]: [u64; 3]) -> bool {
         let span = Span {
             start: node.a,
             len: node.b,
         };
-        span.of(&self.comparators).iter().all(|comparator| {
-            if comparator.packed == Packed::NONE {
-                return self.unpacked_version_holds(comparator, version);
-            }
-            comparator.comparison.holds(version.cmp(&comparator.packed))
-        })
-    }
-
-    #[cold]
-    fn unpacked_version_holds(&self, comparator: &Comparator, version: Packed) -> bool {
-        self.compares(comparator, &version.version())
+        let version = (major, minor, patch);
+        span.of(&self.comparators)
+            .iter()
+            .all(|comparator| match comparator.plain {
+                Some([major, minor, patch]) => comparator
+                    .comparison
+                    .holds(version.cmp(&(major, minor, patch))),
+                None => self.compares(
+                    comparator,
+                    &Version::plain([version.0, version.1, version.2]),
+                ),
+            })
     }
 
     fn compares(&self, comparator: &Comparator, version: &Version<'_>) -> bool {
-        let operand = if comparator.packed == Packed::NONE {
-            let text = self.symbols.get(comparator.text).as_bytes();
-            let mut operands = version::comparators(text, comparator.loose).flatten();
-            operands.next().map(|(_, operand)| operand)
-        } else {
-            Some(comparator.packed.version())
+        let order = match comparator.plain {
+            Some(numbers) => Some(version.cmp_precedence(&Version::plain(numbers))),
+            None => {
+                let text = self.symbols.get(comparator.text).as_bytes();
+                let mut operand = version::comparators(text, comparator.loose).flatten();
+                operand
+                    .next()
+                    .map(|(_, operand)| version.cmp_precedence(&operand))
+            }
         };
-        operand.is_some_and(|operand| {
-            let order = version.cmp_precedence(&operand);
-            comparator.comparison.holds(order)
-        })
+        order.is_some_and(|order| comparator.comparison.holds(order))
+    }
+}
+
+/// Whether a unit that must not be empty counts this as missing.
+fn is_empty(value: &AttributeValue<'_>) -> bool {
+    match value {
+        AttributeValue::String(text) => text.is_empty(),
+        AttributeValue::Integer(number) => *number == 0,
+        AttributeValue::Number(number) => *number == 0.0,
+        _ => false,
     }
 }
 

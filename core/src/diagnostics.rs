@@ -23,9 +23,7 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// JSON pointer (RFC 6901) to the place; empty for the whole document.
     pub pointer: String,
-    /// The number of what is wrong, which stays the same however the message is worded: `docs/diagnostics.md` lists them.
-    pub code: u8,
-    /// What is wrong, for a person. A build without the feature `messages` says `problem`, the code, and no more.
+    /// What is wrong, for a person.
     pub message: String,
     /// The flag that answers `PARSE_ERROR` because of it, if it is one flag.
     pub flag: Option<String>,

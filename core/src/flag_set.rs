@@ -16,7 +16,7 @@ use crate::resolution::{Reason, Resolution};
 use crate::symbols::{Symbol, Symbols};
 use crate::time::UnixMillis;
 use crate::value::{Value, ValueType};
-use crate::version::{Comparison, Packed};
+use crate::version::Comparison;
 
 /// "None" for 32-bit table indices.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -232,6 +232,8 @@ pub(crate) struct ValueSet {
 pub(crate) struct Attribute {
     pub(crate) name: Symbol,
     pub(crate) kind: AttributeKind,
+    /// Of a unit: whether the empty text and 0 are missing.
+    pub(crate) empty_is_missing: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -240,6 +242,9 @@ pub(crate) enum AttributeKind {
     Random,
     Name,
     Pointer,
+    /// A pointer into the element of an array; empty for the element itself.
+    #[cfg(feature = "imported")]
+    Element,
 }
 
 /// The attribute number of the targeting key, which is always there.
@@ -257,7 +262,7 @@ pub(crate) struct Comparator {
     pub(crate) comparison: Comparison,
     pub(crate) loose: bool,
     /// The operand as it nearly always is: three numbers.
-    pub(crate) packed: Packed,
+    pub(crate) plain: Option<[u64; 3]>,
     /// The comparator as written, for an operand that has more to it.
     pub(crate) text: Symbol,
 }
@@ -460,7 +465,6 @@ impl FlagSet {
         self.tables.fingerprints.get(flag as usize).copied()
     }
 
-    #[inline]
     pub(crate) fn variant_at(&self, flag: u32, variant: u16) -> Option<&Variant> {
         if variant == NONE16 {
             return None;
@@ -470,7 +474,6 @@ impl FlagSet {
         self.tables.variants.get(index)
     }
 
-    #[inline]
     pub(crate) fn variant_name(&self, flag: u32, variant: u16) -> Option<&str> {
         Some(
             self.tables
@@ -479,7 +482,6 @@ impl FlagSet {
         )
     }
 
-    #[inline]
     pub(crate) fn variant_value(&self, flag: u32, variant: u16) -> Option<Value<'_>> {
         Some(self.tables.value(self.variant_at(flag, variant)?.value))
     }
@@ -626,20 +628,18 @@ impl ExperimentDetails<'_> {
     }
 }
 
-/// The arm that owns a position. Which one it is is chance, so no branch of a short list asks.
+/// The arm that owns a position.
 #[inline]
 pub(crate) fn find_arm(arms: &[Arm], position: u64) -> Option<&Arm> {
-    let at = if arms.len() <= 8 {
-        let before = arms.iter().map(|arm| usize::from(arm.end <= position));
-        before.sum()
+    let arm = if arms.len() <= 8 {
+        arms.iter().find(|arm| position < arm.end)
     } else {
-        arms.partition_point(|arm| arm.end <= position)
+        arms.get(arms.partition_point(|arm| arm.end <= position))
     };
-    arms.get(at).filter(|arm| arm.start <= position)
+    arm.filter(|arm| arm.start <= position)
 }
 
 impl Tables {
-    #[inline]
     pub(crate) fn hash(&self, index: u8) -> Hash {
         let hash = self.hashes.get(usize::from(index));
         hash.copied().unwrap_or(Hash::Xxh64)
@@ -656,7 +656,6 @@ impl Tables {
         }
     }
 
-    #[inline]
     pub(crate) fn value(&self, value: VariantValue) -> Value<'_> {
         match value {
             VariantValue::Boolean(value) => Value::Boolean(value),

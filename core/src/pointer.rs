@@ -11,15 +11,25 @@ pub(crate) fn follow<'v, 'a>(
 ) -> Option<&'v AttributeValue<'a>> {
     let mut tokens = pointer.split(|&byte| byte == b'/').skip(1);
     let first = tokens.next()?;
-    let mut value = member(attributes, first)?;
-    for token in tokens {
-        value = match value {
-            AttributeValue::Object(members) => member(members, token)?,
-            AttributeValue::Array(elements) => elements.get(array_index(token)?)?,
-            _ => return None,
-        };
+    tokens.try_fold(member(attributes, first)?, step)
+}
+
+/// What a JSON pointer leads to from a value: itself, when it is empty.
+#[cfg(feature = "imported")]
+pub(crate) fn descend<'v, 'a>(
+    value: &'v AttributeValue<'a>,
+    pointer: &[u8],
+) -> Option<&'v AttributeValue<'a>> {
+    let mut tokens = pointer.split(|&byte| byte == b'/').skip(1);
+    tokens.try_fold(value, step)
+}
+
+fn step<'v, 'a>(value: &'v AttributeValue<'a>, token: &[u8]) -> Option<&'v AttributeValue<'a>> {
+    match value {
+        AttributeValue::Object(members) => member(members, token),
+        AttributeValue::Array(elements) => elements.get(array_index(token)?),
+        _ => None,
     }
-    Some(value)
 }
 
 fn member<'v, 'a>(

@@ -1,15 +1,13 @@
 //! Resolving a flag: the order of steps of `docs/flag-set.md`, section 3.3, readable top to bottom.
 
 use crate::bucketing::{Position, Unit};
-use crate::condition::Evaluation;
+use crate::condition::{Evaluation, Slot};
 use crate::context::EvaluationContext;
 use crate::flag_set::{
     Draw, Experiment, Flag, FlagHandle, FlagSet, FlagState, MissingUnit, NONE, NONE16, Rule, Span,
     find_arm,
 };
-use crate::hash::COMPACT;
 use crate::limits;
-use crate::memory::Slot;
 use crate::resolution::{ErrorCode, Reason, Resolution, Sticky};
 use crate::time::UnixMillis;
 use crate::trace::{NoTrace, Outcome, Trace};
@@ -25,20 +23,10 @@ pub(crate) fn resolve<'a>(
     context: &'a EvaluationContext<'a>,
     now: UnixMillis,
 ) -> Resolution<'a> {
-    resolve_or(set, flag, context, |found| {
-        evaluate(set, flag, found, context, now)
-    })
-}
-
-/// Resolves one flag that needs more than [`resolve_or`] looks at.
-#[inline(never)]
-fn evaluate<'a>(
-    set: &'a FlagSet,
-    flag: u32,
-    found: &'a Flag,
-    context: &'a EvaluationContext<'a>,
-    now: UnixMillis,
-) -> Resolution<'a> {
+    let found = match shortcut(set, flag, context) {
+        Ok(resolution) => return resolution,
+        Err(found) => found,
+    };
     if found.reads_attributes {
         let mut memory = [Slot::EMPTY; REMEMBERED];
         Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
@@ -47,52 +35,47 @@ fn evaluate<'a>(
     }
 }
 
-/// Resolves one flag; those that need it with `evaluate`.
-///
-/// Inlined, and each answer made whole in one place, so that what the caller does not read is not written: copying
-/// an answer right after it was written in pieces stalls the processor for longer than the rest takes.
-#[cfg_attr(not(target_family = "wasm"), inline(always))]
-fn resolve_or<'a>(
+/// The resolution, for the flags that need no evaluation; else the flag.
+#[inline]
+fn shortcut<'a>(
     set: &'a FlagSet,
     flag: u32,
     context: &'a EvaluationContext<'a>,
-    evaluate: impl FnOnce(&'a Flag) -> Resolution<'a>,
-) -> Resolution<'a> {
+) -> Result<Resolution<'a>, &'a Flag> {
     let Some(found) = set.tables.flags.get(flag as usize) else {
-        return Resolution::not_found(set, context);
+        return Ok(Resolution::not_found(set, context));
     };
     if found.rule_count == 0 || found.state != FlagState::Enabled {
-        return without_rules(set, context, flag, found);
+        return Ok(without_rules(set, context, flag, found));
     }
-    if let Some(draw) = set.tables.draws.get(found.plain_draw as usize)
-        && let Some(unit) = context.targeting_key()
-        && context.attributes.len() <= limits::MAX_CONTEXT_ATTRIBUTES
-        && let Some(hash) = draw.prefix.xxh64(unit.as_bytes(), 0)
-    {
-        return plain_draw(set, context, flag, found, draw, Position::two_lanes(hash));
-    }
-    evaluate(found)
+    let draw = set.tables.draws.get(found.plain_draw as usize);
+    draw.and_then(|draw| plain_draw(set, context, flag, found, draw))
+        .ok_or(found)
 }
 
 /// Resolves the flag that most experiments and rollouts are: one rule, which only draws, for the targeting
 /// key. The same steps as [`Evaluation::rules`] with all that such a rule does not have left out, which
-/// halves the time.
+/// halves the time; none when the context is not the usual one either.
 ///
 /// The property `a resolution equals its explanation` holds the two against each other.
-#[cfg_attr(not(target_family = "wasm"), inline(always))]
+#[inline]
 fn plain_draw<'a>(
     set: &'a FlagSet,
     context: &'a EvaluationContext<'a>,
     flag: u32,
     found: &Flag,
     draw: &Draw,
-    position: Position,
-) -> Resolution<'a> {
+) -> Option<Resolution<'a>> {
+    let unit = context.targeting_key()?;
+    if context.attributes.len() > limits::MAX_CONTEXT_ATTRIBUTES {
+        return None;
+    }
+    let Position { arm, enrol } = Position::two_lanes(draw.prefix.xxh64(unit.as_bytes(), 0)?);
     let mut resolution = Resolution::none(set, context, flag, found.fallback);
     resolution.variant = found.default;
-    if position.enrol < draw.rollout {
+    if enrol < draw.rollout {
         let arms = draw.arms.of(&set.tables.arms);
-        let served = match find_arm(arms, position.arm) {
+        let served = match find_arm(arms, arm) {
             Some(arm) => arm.variant,
             None => found.plain_serve,
         };
@@ -105,7 +88,7 @@ fn plain_draw<'a>(
             }
         }
     }
-    resolution
+    Some(resolution)
 }
 
 /// Resolves a flag as [`resolve`] does, telling `trace` each step.
@@ -135,7 +118,7 @@ impl FlagSet {
         let mut memory = alloc::vec![Slot::EMPTY; slots];
         (0..self.tables.flags.len() as u32).filter_map(move |flag| {
             let handle = self.flag_at(flag)?;
-            let resolution = resolve_or(self, flag, context, |found| {
+            let resolution = shortcut(self, flag, context).unwrap_or_else(|found| {
                 Evaluation::new(self, context, now, &mut memory, NoTrace).rules(flag, found)
             });
             Some((handle, resolution))
@@ -201,29 +184,10 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
             start: found.rules,
             len: found.rule_count.into(),
         };
-        let all = rules.of(&set.tables.rules);
-        let mut next = 0;
-        loop {
-            let mut matches = false;
-            if !T::HEARS
-                && !COMPACT
-                && let Some(rest @ [_, ..]) = all.get(next..)
-            {
-                let passed;
-                (passed, matches) = self.pass_over(rest);
-                next += passed;
-            }
-            let Some(rule) = all.get(next) else {
-                return resolution;
-            };
-            let index = next as u16;
-            next += 1;
+        for (index, rule) in rules.of(&set.tables.rules).iter().enumerate() {
+            let index = index as u16;
             self.trace.rule_start(set, flag, index);
-            let tried = if matches {
-                self.matched(flag, index, rule, &mut resolution)
-            } else {
-                self.rule(flag, index, rule, &mut resolution)
-            };
+            let tried = self.rule(flag, index, rule, &mut resolution);
             self.trace.rule_end(&resolution, tried);
             match tried {
                 Tried::Serve(variant) => {
@@ -247,9 +211,10 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
                 Tried::NotEnrolled(_) => {}
             }
             if rule.stop {
-                return resolution;
+                break;
             }
         }
+        resolution
     }
 
     #[inline]
@@ -267,25 +232,12 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
             return Tried::Pass(Outcome::OutsideWindow);
         }
         if rule.condition != NONE {
-            match self.condition(rule.condition) {
+            match self.root_condition(rule.condition) {
                 Ok(true) => {}
                 Ok(false) => return Tried::Pass(Outcome::ConditionFalse),
                 Err(code) => return Tried::Error(code),
             }
         }
-        self.matched(flag, index, rule, resolution)
-    }
-
-    /// A rule whose condition is true.
-    #[inline]
-    fn matched(
-        &mut self,
-        flag: u32,
-        index: u16,
-        rule: &'a Rule,
-        resolution: &mut Resolution<'a>,
-    ) -> Tried {
-        let tables = &self.set.tables;
         let Some(draw) = tables.draws.get(rule.draw as usize) else {
             return Tried::Serve(rule.serve);
         };

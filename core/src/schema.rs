@@ -68,7 +68,7 @@ pub const POSITION_MEMBERS: [&str; 7] = [
 pub const HASH_MEMBERS: [&str; 4] = ["name", "modulus", "seed", "text"];
 
 /// Members of a condition of which exactly one says what kind it is.
-pub const CONDITION_KINDS: [&str; 9] = [
+pub const CONDITION_KINDS: [&str; 10] = [
     "all",
     "any",
     "not",
@@ -76,6 +76,7 @@ pub const CONDITION_KINDS: [&str; 9] = [
     "flag",
     "position",
     "hashedIds",
+    "prior",
     "attribute",
     "always",
 ];
@@ -85,6 +86,21 @@ pub const PREREQUISITE_MEMBERS: [&str; 4] = ["flag", "is", "enabled", "value"];
 
 /// Members of a condition on a list of ids.
 pub const HASHED_IDS_MEMBERS: [&str; 3] = ["hashedIds", "salt", "unit"];
+
+/// Kinds of conditions that may stand in `where`.
+pub const ELEMENT_CONDITION_KINDS: [&str; 5] = ["all", "any", "not", "attribute", "always"];
+
+/// Members of a condition on prior assignments.
+pub const PRIOR_MEMBERS: [&str; 3] = ["prior", "phases", "is"];
+
+/// Members of a unit given as an object.
+pub const UNIT_MEMBERS: [&str; 2] = ["of", "empty"];
+
+/// What `empty` of a unit may be.
+pub const EMPTY_UNIT: [&str; 1] = ["missing"];
+
+/// Members of the operand of `anyElement` and `everyElement` that is a condition.
+pub const WHERE_MEMBERS: [&str; 1] = ["where"];
 
 /// Members that may stand beside an operator and change its reading.
 pub const MODIFIERS: [&str; 4] = ["ignoreCase", "loose", "epoch", "collation"];

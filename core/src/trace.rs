@@ -27,9 +27,6 @@ pub enum Outcome {
 
 /// What an explanation hears of.
 pub(crate) trait Trace<'a> {
-    /// Whether anybody listens. If not, what would be told need not happen in its order.
-    const HEARS: bool = true;
-
     #[inline]
     fn rule_start(&mut self, _set: &'a FlagSet, _flag: u32, _rule: u16) {}
     #[inline]
@@ -70,6 +67,4 @@ pub(crate) trait Trace<'a> {
 /// Hears nothing.
 pub(crate) struct NoTrace;
 
-impl Trace<'_> for NoTrace {
-    const HEARS: bool = false;
-}
+impl Trace<'_> for NoTrace {}

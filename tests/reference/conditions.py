@@ -12,7 +12,7 @@ from .document import Problem
 from .hashes import Hash, LANE, SEPARATOR, hit, rollout_cut
 from .xxh64 import xxh64
 
-KINDS = ("all", "any", "not", "segment", "flag", "position", "hashedIds", "attribute", "always")
+KINDS = ("all", "any", "not", "segment", "flag", "position", "hashedIds", "prior", "attribute", "always")
 MAX_CONDITIONS = 10_000
 MAX_RANGES = 1_000
 MAX_IDS = 5_000_000
@@ -62,32 +62,23 @@ def read_attribute_name(node):
         return lambda context: context.attributes.get(name)
     if re.search("~(?![01])", name):
         node.fail("not a JSON pointer")
-    steps = [s.replace("~1", "/").replace("~0", "~") for s in name[1:].split("/")]
-
-    def follow(context):
-        value = context.attributes
-        for step in steps:
-            if isinstance(value, dict):
-                value = value.get(step)
-            elif isinstance(value, list) and re.fullmatch("0|[1-9][0-9]*", step):
-                value = value[int(step)] if len(step) < 10 and int(step) < len(value) else None
-            else:
-                return None
-        return value
-    return follow
+    return lambda context: readings.follow(context.attributes, name)
 
 
 class Unit:
     """One name or several, of which the first that is present counts."""
 
-    def __init__(self, names, readers):
+    def __init__(self, names, readers, empty_is_missing=False):
         self.names = names
         self.readers = readers
+        self.empty_is_missing = empty_is_missing
 
     def find(self, context):
         """(unit type, unit), or None."""
         for name, read in zip(self.names, self.readers):
             value = read(context)
+            if self.empty_is_missing and not value:
+                continue
             if isinstance(value, str):
                 return name, value
             if readings.is_exact_integer(value):
@@ -96,8 +87,17 @@ class Unit:
 
 
 def read_unit(node):
+    empty_is_missing = False
+    if node.is_object():
+        members = node.members(("of", "empty"))
+        if "of" not in members:
+            node.fail("lacks `of`")
+        if "empty" in members:
+            empty_is_missing = members["empty"].one_of("missing") == "missing"
+        node = members["of"]
     nodes = [node] if isinstance(node.value, str) else node.items(8, at_least=1)
-    return Unit([n.name() for n in nodes], [read_attribute_name(n) for n in nodes])
+    return Unit([n.name() for n in nodes], [read_attribute_name(n) for n in nodes],
+                empty_is_missing)
 
 
 TARGETING_KEY = Unit(["targetingKey"], [lambda context: context.targeting_key])
@@ -202,6 +202,8 @@ def compile_condition(node, home, level):
         return _position(node.members(("position",))["position"], home)
     if kind == "hashedIds":
         return _hashed_ids(node)
+    if kind == "prior":
+        return _prior(node)
     members = node.members(("attribute",) + operators.OPERATORS + operators.MODIFIERS)
     read = read_attribute_name(members["attribute"])
     passes = operators.compile_test(node, members, home.patterns, level)
@@ -306,6 +308,23 @@ def read_hashed_ids(node):
     if shift:
         node.fail("ends inside a number")
     return hashes
+
+
+def _prior(node):
+    members = node.members(("prior", "phases", "is"))
+    key = members["prior"].name()
+    first, end = read_range(members["phases"], 1_000_001) if "phases" in members else (0, 2**32 - 1)
+    names = None
+    if "is" in members:
+        wanted = members["is"]
+        nodes = [wanted] if isinstance(wanted.value, str) else wanted.items(1_000)
+        names = [item.name() for item in nodes]
+
+    def test(call):
+        found = [variant for experiment, phase, variant in call.context.prior
+                 if experiment == key and first <= phase < end]
+        return bool(found) and (names is None or found[-1] in names)
+    return test
 
 
 def _hashed_ids(node):

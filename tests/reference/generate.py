@@ -193,6 +193,10 @@ class Generator:
     def unit(self):
         if self.chance(0.7):
             return self.pick(UNIT_NAMES)
+        if self.chance(0.2):
+            unit = {"of": self.pick([self.pick(UNIT_NAMES), self.some(UNIT_NAMES, 2) + ["targetingKey"]])}
+            self.maybe(0.9, unit, "empty", lambda: "missing")
+            return unit
         return [self.pick(UNIT_NAMES) for _ in range(self.random.randint(1, 3))]
 
     def per_cent(self):
@@ -312,9 +316,26 @@ class Generator:
             return {"position": self.position()}
         if kind < 0.58:
             return self.hashed_ids()
+        if kind < 0.61:
+            return self.prior_condition()
         test = self.test(self.pick(["country", "note", "age", "version", "ip", "joined", "beta", "tags", "rows"]))
         if self.chance(0.05):
             test["attribute"] = self.pick(["/user/plan", "/user/id", "/a~1b~0", "/tags/1", "/user/", "targetingKey", "$random"])
+        return test
+
+    def prior_condition(self):
+        condition = {"prior": self.pick(["exp-a", "exp-b", "exp-c"])}
+        self.maybe(0.6, condition, "phases", lambda: self.pick([[1, 2], [1, 3], [2, 1000001], [0, 1]]))
+        self.maybe(0.5, condition, "is", lambda: self.pick(["on", "v0", ["v0", "v1"], []]))
+        return condition
+
+    def element_condition(self, level=0):
+        if level < 2 and self.chance(0.4):
+            return {self.pick(["all", "any"]): [self.element_condition(level + 1) for _ in range(self.random.randint(0, 3))]}
+        if level < 2 and self.chance(0.2):
+            return {"not": self.element_condition(level + 1)}
+        test = self.test(self.pick(["country", "note", "age", "beta", "tags"]), 1)
+        test["attribute"] = self.pick(["", "", "/0", "/1", "/plan"])
         return test
 
     def prerequisite(self):
@@ -425,6 +446,8 @@ class Generator:
             test["hasType"] = self.pick(["string", "number", "boolean", "array", "object"])
         elif operator == "size" and nested < 2:
             test["size"] = {self.pick(["equals", "lessThan", "greaterOrEqual"]): self.random.randint(0, 3)}
+        elif operator in ("anyElement", "everyElement") and nested < 2 and self.chance(0.3):
+            test[operator] = {"where": self.element_condition()}
         elif nested < 2:
             inner = self.test("tags" if attribute == "rows" else self.pick(["country", "note", "age", "beta"]), nested + 1)
             del inner["attribute"]

@@ -476,7 +476,7 @@ def _refuse_clashing_experiments(flag_set):
 def _claim(rule, where, terms, claims):
     e = rule.experiment
     own = (e.phase, e.layer, e.slots, e.holdouts, e.sticky,
-           rule.salt, rule.unit.names, rule.hash.identity())
+           rule.salt, rule.unit.names, rule.unit.empty_is_missing, rule.hash.identity())
     if terms.setdefault(e.key, own) != own:
         raise Problem(where, "differs from an earlier rule of this experiment")
     others = claims.setdefault(e.layer, {})

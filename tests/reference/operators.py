@@ -141,6 +141,11 @@ def compile_test(node, members, patterns, level=1):
             present = {_comparable(e) for e in v if kind(e) in ("string", "number", "boolean")}
             return quantifier(w in present for w in wanted)
         return test_elements
+    if operator in ("anyElement", "everyElement") and operand.is_object() and any(
+            name == "where" for name, _ in operand.value):
+        passes = _element_condition(operand.members(("where",))["where"], patterns, level + 1)
+        quantifier = any if operator == "anyElement" else all
+        return lambda v: kind(v) == "array" and quantifier(passes(e) for e in v)
     if operator in ("anyElement", "everyElement"):
         passes = compile_test(operand, operand.members(OPERATORS + MODIFIERS), patterns,
                               level + 1)
@@ -154,6 +159,37 @@ def compile_test(node, members, patterns, level=1):
         return lambda v: (kind(v) is not None) == wanted
     wanted = operand.one_of("string", "number", "boolean", "array", "object")
     return lambda v: kind(v) == wanted
+
+
+ELEMENT_KINDS = ("all", "any", "not", "attribute", "always")
+
+
+def _element_condition(node, patterns, level):
+    """A condition on the element of an array: value -> bool."""
+    check_level(node, level)
+    if not node.is_object():
+        node.fail("must be an object")
+    named = [name for name, _ in node.value if name in ELEMENT_KINDS]
+    if len(named) != 1:
+        node.fail("must have exactly one of %s" % ", ".join(ELEMENT_KINDS))
+    name = named[0]
+    if name in ("all", "any"):
+        tests = [_element_condition(item, patterns, level + 1)
+                 for item in node.members((name,))[name].items(10_000)]
+        quantifier = all if name == "all" else any
+        return lambda v: quantifier(test(v) for test in tests)
+    if name == "not":
+        test = _element_condition(node.members(("not",))["not"], patterns, level + 1)
+        return lambda v: not test(v)
+    if name == "always":
+        answer = node.members(("always",))["always"].boolean()
+        return lambda v: answer
+    members = node.members(("attribute",) + OPERATORS + MODIFIERS)
+    pointer = members["attribute"].text()
+    if len(pointer.encode()) > 256 or (pointer and pointer[0] != "/") or re.search("~(?![01])", pointer):
+        members["attribute"].fail("not a JSON pointer into the element")
+    passes = compile_test(node, members, patterns, level)
+    return lambda v: passes(readings.follow(v, pointer))
 
 
 def _read_modifiers(operator, members):

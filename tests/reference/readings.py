@@ -249,3 +249,16 @@ def padded_version(text):
     if len(parts) == 3:
         parts.append("~")
     return "-".join(part.rjust(5) if re.fullmatch("[0-9]+", part) else part for part in parts)
+
+
+def follow(value, pointer):
+    """What a JSON pointer leads to, or None."""
+    for step in pointer.split("/")[1:]:
+        step = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and re.fullmatch("0|[1-9][0-9]*", step):
+            value = value[int(step)] if len(step) < 10 and int(step) < len(value) else None
+        else:
+            return None
+    return value

@@ -40,6 +40,10 @@ pub(super) fn condition() -> Node {
             "contentEncoding": "base64",
             "pattern": "^[A-Za-z0-9+/]*={0,2}$",
         },
+        "prior" => object! {
+            "description": "An experiment: the context has a prior assignment of it. Beside it `phases` and `is`.",
+            "$ref": "#/$defs/name",
+        },
         "attribute" => described(
             "attributeName",
             "An attribute test. Beside it one operator, such as `equals`.",
@@ -62,6 +66,7 @@ pub(super) fn condition() -> Node {
         "dependentSchemas": object! {
             "flag": reference("prerequisite"),
             "hashedIds": reference("hashedIds"),
+            "prior": reference("prior"),
             "attribute": reference("test"),
         },
         "unevaluatedProperties": false,
@@ -93,6 +98,77 @@ pub(super) fn hashed_ids() -> Node {
             (unit.into(), reference("unit")),
         ]),
         "required": constants(&[salt]),
+    }
+}
+
+/// What stands beside `prior`.
+pub(super) fn prior() -> Node {
+    let [_, phases, is] = words::PRIOR_MEMBERS;
+    object! {
+        "properties": Node::Object(vec![
+            (phases.into(), object! {
+                "description": "From the first phase up to but not including the second. Any phase if absent.",
+                "allOf": list![pair(1_000_001)],
+            }),
+            (is.into(), object! {
+                "description": "The last such assignment is of this variant, or of one of these. Any variant if absent.",
+                "anyOf": one_or_many(reference("name"), 0, limits::MAX_VARIANTS),
+            }),
+        ]),
+    }
+}
+
+/// A condition on the element of an array.
+pub(super) fn element_condition() -> Node {
+    let list_of = |description: &str| {
+        object! {
+            "description": description,
+            "type": "array",
+            "maxItems": limits::MAX_CONDITIONS,
+            "items": reference("elementCondition"),
+        }
+    };
+    let properties = object! {
+        "all": list_of("True when every one of these is; with none, true."),
+        "any": list_of("True when one of these is; with none, false."),
+        "not": described("elementCondition", "True when this is not."),
+        "always": boolean("Always true, or always false."),
+        "attribute": object! {
+            "description": "A JSON pointer into the element; empty for the element itself.",
+            "type": "string",
+            "maxLength": limits::MAX_NAME_BYTES,
+            "pattern": "^(/([^~]|~[01])*)?$",
+        },
+        "description": for_people(),
+    };
+    object! {
+        "description": "A condition on the element of an array.",
+        "type": "object",
+        "properties": properties,
+        "patternProperties": object! { "^x-": true },
+        "oneOf": exactly_one(&words::ELEMENT_CONDITION_KINDS),
+        "dependentSchemas": object! { "attribute": reference("test") },
+        "unevaluatedProperties": false,
+    }
+}
+
+/// The operand of `anyElement` and `everyElement`: a test, or a condition in `where`.
+pub(super) fn element_test() -> Node {
+    let [condition] = words::WHERE_MEMBERS;
+    let described = described("elementCondition", "The condition that the element passes.");
+    let properties = Node::Object(vec![
+        (condition.into(), described),
+        ("description".into(), for_people()),
+    ]);
+    object! {
+        "description": "One operator and its modifiers, or a condition in `where`.",
+        "if": object! { "type": "object", "required": constants(&[condition]) },
+        "then": object! {
+            "properties": properties,
+            "patternProperties": object! { "^x-": true },
+            "additionalProperties": false,
+        },
+        "else": reference("operandTest"),
     }
 }
 
@@ -266,10 +342,10 @@ fn operand(operator: Operator) -> Node {
         ),
         Operator::InHashed => hashed_operands(),
         Operator::AnyElement => {
-            described("operandTest", "Some element of the array passes this test.")
+            described("elementTest", "Some element of the array passes this test.")
         }
         Operator::EveryElement => described(
-            "operandTest",
+            "elementTest",
             "Every element of the array passes this test.",
         ),
         Operator::Size => described(

@@ -14,7 +14,6 @@ use crate::flag_set::{
 use crate::formula::Formula;
 use crate::number::{Number, integral, write_u64};
 use crate::symbols::Symbols;
-use crate::version::Packed;
 
 /// Texts of what segments and prerequisites mean, numbered, of both sets alike.
 pub(super) struct Meanings(Symbols);
@@ -295,6 +294,8 @@ impl<'w, 'a> Writer<'w, 'a> {
         self.number(chain.len() as u64);
         for &attribute in chain {
             self.text(self.side.set.attribute_name(attribute));
+            let attribute = self.tables.attributes.get(usize::from(attribute));
+            self.number(attribute.is_some_and(|each| each.empty_is_missing).into());
         }
         match self.tables.hash(hash) {
             #[cfg(feature = "imported")]
@@ -375,6 +376,22 @@ impl<'w, 'a> Writer<'w, 'a> {
                     for digest in digests(&list.hashes) {
                         self.number(digest);
                     }
+                }
+            }
+            #[cfg(feature = "imported")]
+            Op::Prior => {
+                let list = tables.symbol_lists.get(node.a as usize..);
+                if let Some([experiment, first, end, names @ ..]) = list {
+                    self.symbol(*experiment);
+                    self.number((*first).into());
+                    self.number((*end).into());
+                    self.number(node.b.into());
+                    let count = if node.b == NONE { 0 } else { node.b as usize };
+                    self.unordered(count, |this, at| {
+                        if let Some(name) = names.get(at) {
+                            this.symbol(*name);
+                        }
+                    });
                 }
             }
             _ => self.attribute_test(index, node),
@@ -481,9 +498,13 @@ impl<'w, 'a> Writer<'w, 'a> {
                 self.number(span.len.into());
                 for comparator in span.of(&tables.comparators) {
                     self.number(comparator.comparison as u64);
-                    self.number(comparator.packed.0);
-                    if comparator.packed == Packed::NONE {
-                        self.symbol(comparator.text);
+                    match comparator.plain {
+                        Some(numbers) => {
+                            for number in numbers {
+                                self.number(number);
+                            }
+                        }
+                        None => self.symbol(comparator.text),
                     }
                 }
             }
@@ -497,7 +518,10 @@ impl<'w, 'a> Writer<'w, 'a> {
                     }
                 });
             }
-            Op::AnyElement | Op::EveryElement => self.node(index + 1),
+            Op::AnyElement | Op::EveryElement => {
+                self.number(node.b.into());
+                self.node(index + 1);
+            }
             #[cfg(feature = "imported")]
             Op::Size => self.node(index + 1),
             #[cfg(feature = "imported")]
@@ -517,6 +541,8 @@ impl<'w, 'a> Writer<'w, 'a> {
                 }
             }
             Op::Exists | Op::HasType => self.number(node.a.into()),
+            #[cfg(feature = "imported")]
+            Op::Prior => {}
             Op::Always
             | Op::All
             | Op::Any

@@ -4,13 +4,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+#[cfg(feature = "imported")]
+use crate::condition::WHERE;
 use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
+#[cfg(feature = "imported")]
+use crate::flag_set::NONE;
 use crate::flag_set::{FlagSet, Span, Tables};
 use crate::json_write::push_string;
 use crate::number::Number;
 use crate::time::{UnixMillis, format_rfc3339};
 use crate::value::{AttributeValue, Value};
-use crate::version::{Comparison, Packed};
+use crate::version::Comparison;
 
 /// Operands shown of a long list.
 const SHOWN: usize = 10;
@@ -151,6 +155,21 @@ pub(crate) fn node(set: &FlagSet, index: u32) -> String {
                 hash.modulus()
             )
         }
+        #[cfg(feature = "imported")]
+        Op::Prior => {
+            let parts = tables.symbol_lists.get(node.a as usize..);
+            let Some([experiment, first, end, names @ ..]) = parts else {
+                return String::new();
+            };
+            let experiment = quoted(symbol(*experiment));
+            let mut text = format!("prior assignment of {experiment} in phase {first}..{end}");
+            if node.b != NONE {
+                let names = names.iter().take(node.b as usize);
+                let names = list(names.map(|name| quoted(symbol(*name))));
+                text.push_str(&format!(" to one of {names}"));
+            }
+            text
+        }
         Op::HashedIds => {
             let list = tables.id_lists.get(node.a as usize);
             format!(
@@ -211,10 +230,9 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         Op::NotBefore => format!("notBefore {}", time()),
         Op::Semver => {
             let comparators = span.of(&tables.comparators).iter().map(|comparator| {
-                if comparator.packed == Packed::NONE {
+                let Some([major, minor, patch]) = comparator.plain else {
                     return String::from(tables.symbols.get(comparator.text));
-                }
-                let [major, minor, patch] = comparator.packed.numbers();
+                };
                 let sign = match comparator.comparison {
                     Comparison::Equal => "=",
                     Comparison::NotEqual => "!=",
@@ -245,6 +263,10 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
             } else {
                 "everyElement"
             };
+            #[cfg(feature = "imported")]
+            if node.b == WHERE {
+                return format!("{name} where {}", element(tables, index + 1));
+            }
             match tables.nodes.get(index as usize + 1) {
                 Some(child) => format!("{name} {}", operator(tables, index + 1, child)),
                 None => name.into(),
@@ -274,6 +296,36 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         }
     }
     test
+}
+
+/// A condition on an array's element.
+#[cfg(feature = "imported")]
+fn element(tables: &Tables, index: u32) -> String {
+    let Some(node) = tables.nodes.get(index as usize) else {
+        return String::new();
+    };
+    match node.op {
+        Op::Always => if node.a == 1 { "always" } else { "never" }.into(),
+        Op::Not => format!("not {}", element(tables, index + 1)),
+        Op::All | Op::Any => {
+            let mut parts = Vec::new();
+            let mut child = index + 1;
+            while child < node.next {
+                parts.push(element(tables, child));
+                child = tables
+                    .nodes
+                    .get(child as usize)
+                    .map_or(node.next, |n| n.next);
+            }
+            let name = if node.op == Op::All { "all" } else { "any" };
+            format!("{name} {}", list(parts.into_iter()))
+        }
+        _ => {
+            let attribute = tables.attributes.get(usize::from(node.attribute));
+            let name = attribute.map_or("", |attribute| tables.symbols.get(attribute.name));
+            format!("{} {}", quoted(name), operator(tables, index, node))
+        }
+    }
 }
 
 fn set_text(tables: &Tables, set: u32) -> String {

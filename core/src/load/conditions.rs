@@ -2,11 +2,12 @@
 
 use crate::condition::{FLAT, Node, Op};
 use crate::context::attribute_value;
+#[cfg(feature = "imported")]
+use crate::flag_set::NONE;
 use crate::flag_set::{IdList, NONE16, PositionTest, Range, Span, TARGETING_KEY, VariantValue};
 use crate::hashed_ids;
 use crate::json::{Document, Json, Kind};
 use crate::limits;
-use crate::messages::{Message, m};
 use crate::schema;
 use crate::value::AttributeValue;
 
@@ -20,7 +21,7 @@ impl<'d> Loader<'d> {
         let root = self.tables.nodes.len();
         self.condition(json, scope, 1);
         if self.tables.nodes.len() - root > limits::MAX_CONDITIONS {
-            self.wrong(json, m!("more than 10,000 conditions"));
+            self.wrong(json, "more than 10,000 conditions");
         }
         root as u32
     }
@@ -61,10 +62,10 @@ impl<'d> Loader<'d> {
         &mut self,
         json: Json<'d>,
         depth: u32,
-        no_object: Message,
+        no_object: &'static str,
     ) -> bool {
         if depth > limits::MAX_CONDITION_DEPTH {
-            self.wrong(json, m!("conditions nest deeper than 32 levels"));
+            self.wrong(json, "conditions nest deeper than 32 levels");
         }
         if json.kind() != Kind::Object {
             self.wrong(json, no_object);
@@ -73,8 +74,8 @@ impl<'d> Loader<'d> {
         !self.is_wrong()
     }
 
-    fn condition(&mut self, json: Json<'d>, scope: Scope, depth: u32) {
-        if !self.begin_condition(json, depth, m!("expected a condition, which is an object")) {
+    pub(super) fn condition(&mut self, json: Json<'d>, scope: Scope, depth: u32) {
+        if !self.begin_condition(json, depth, "expected a condition, which is an object") {
             return;
         }
         let (mut kind, mut value, mut kinds) = ("", json, 0);
@@ -86,15 +87,26 @@ impl<'d> Loader<'d> {
         }
         if kinds != 1 {
             let kinds = &schema::CONDITION_KINDS;
-            return self.wrong_with(json, m!("expected exactly one of: %"), kinds);
+            return self.wrong_with(json, "expected exactly one of: %", kinds);
+        }
+        #[cfg(feature = "imported")]
+        if scope.element && !schema::ELEMENT_CONDITION_KINDS.contains(&kind) {
+            let kinds = &schema::ELEMENT_CONDITION_KINDS;
+            return self.wrong_with(json, "expected exactly one of: %", kinds);
         }
         match kind {
+            #[cfg(feature = "imported")]
+            "attribute" if scope.element => {
+                let attribute = self.element_attribute(value);
+                return self.attribute_test(json, attribute, true, depth);
+            }
             "attribute" => {
                 let attribute = self.attribute(value);
                 return self.attribute_test(json, attribute, true, depth);
             }
             "flag" => return self.prerequisite(json, value, scope),
             "hashedIds" => return self.hashed_ids(json, value),
+            "prior" => return self.prior(json, value),
             _ => {}
         }
         for (name, other) in json.members() {
@@ -108,7 +120,7 @@ impl<'d> Loader<'d> {
                 let mut op = Op::Not;
                 if kind != "not" {
                     op = if kind == "all" { Op::All } else { Op::Any };
-                    let bound = m!("more than 10,000 conditions");
+                    let bound = "more than 10,000 conditions";
                     list = self.array(value, limits::MAX_CONDITIONS, bound).elements();
                 }
                 let at = self.push(op, 0, 0);
@@ -124,7 +136,7 @@ impl<'d> Loader<'d> {
             "segment" => {
                 let name = self.text(value);
                 let Some(segment) = self.memo.get(memo::SEGMENT, name) else {
-                    return self.wrong(value, m!("there is no segment `@`"));
+                    return self.wrong(value, "there is no segment `@`");
                 };
                 self.refer(segment, value);
                 self.push(Op::Segment, segment, 0);
@@ -142,18 +154,18 @@ impl<'d> Loader<'d> {
         let name = self.text(key);
         let flag = self.tables.symbols.find(name.as_bytes());
         let Some(flag) = flag.filter(|&flag| (flag as usize) < self.flags.len()) else {
-            return self.wrong(key, m!("there is no flag `@`"));
+            return self.wrong(key, "there is no flag `@`");
         };
         let item = self.flag_item(flag as usize);
         if item == scope.item {
-            self.wrong(key, m!("this refers back to itself in a circle"));
+            self.wrong(key, "this refers back to itself in a circle");
         }
         if self.is_wrong() {
             return;
         }
         self.refer(item as u32, key);
         if u8::from(is.exists()) + u8::from(enabled.exists()) + u8::from(value.exists()) != 1 {
-            return self.wrong(json, m!("expected exactly one of: is, enabled, value"));
+            return self.wrong(json, "expected exactly one of: is, enabled, value");
         }
         if enabled.exists() {
             let enabled = self.boolean(enabled, false);
@@ -177,16 +189,14 @@ impl<'d> Loader<'d> {
                 let variant = variants.start + number;
                 self.tested += 1 + self.tables.value_bytes(variant);
                 if self.tested > limits::MAX_TESTED_BYTES {
-                    self.wrong(value, m!("prerequisites test more than 64 MiB of values"));
+                    self.wrong(value, "prerequisites test more than 64 MiB of values");
                 } else if self.variant_passes(test as u32, variant) {
                     self.tables.symbol_lists.push(number);
                 }
             }
             self.tables.nodes.truncate(test);
         } else {
-            for element in
-                self.one_or_array(is, limits::MAX_VARIANTS, m!("more than 1,000 variants"))
-            {
+            for element in self.one_or_array(is, limits::MAX_VARIANTS, "more than 1,000 variants") {
                 self.text(element);
                 if !refused {
                     let variant = self.variant_in(variants, element);
@@ -231,7 +241,7 @@ impl<'d> Loader<'d> {
     fn position(&mut self, json: Json<'d>, scope: Scope) {
         let [salt, unit, hash, lane, missing, ranges, share] =
             self.fields(json, &schema::POSITION_MEMBERS);
-        if !self.need(salt, json, m!("member `salt` is missing")) {
+        if !self.need(salt, json, "member `salt` is missing") {
             return;
         }
         let salt_text = self.salt(salt);
@@ -249,10 +259,10 @@ impl<'d> Loader<'d> {
         let missing = self.missing_unit(missing, &schema::MISSING_POSITION);
         let start = self.tables.ranges.len() as u32;
         if ranges.exists() == share.exists() {
-            self.wrong(json, m!("expected either `ranges` or `percent`"));
+            self.wrong(json, "expected either `ranges` or `percent`");
         } else if ranges.exists() {
             let modulus = self.tables.hash(hash).modulus();
-            let bound = m!("more than 1,000 ranges");
+            let bound = "more than 1,000 ranges";
             let pairs = self.array(ranges, limits::MAX_POSITION_RANGES, bound);
             for pair in pairs.elements() {
                 let (start, end) = self.range(pair, modulus);
@@ -260,7 +270,7 @@ impl<'d> Loader<'d> {
             }
         } else {
             if lane.exists() {
-                self.wrong(lane, m!("`percent` has a lane of its own"));
+                self.wrong(lane, "`percent` has a lane of its own");
             }
             let end = self.percent(share);
             self.tables.ranges.push(Range { start: 0, end });
@@ -280,9 +290,39 @@ impl<'d> Loader<'d> {
         self.tables.positions.push(test);
     }
 
+    #[cfg(not(feature = "imported"))]
+    fn prior(&mut self, json: Json<'d>, _: Json<'d>) {
+        self.wrong(json, super::operators::LEFT_OUT);
+    }
+
+    /// Whether the context has a prior assignment: experiment, phases and variants stand in a list.
+    #[cfg(feature = "imported")]
+    fn prior(&mut self, json: Json<'d>, key: Json<'d>) {
+        let [_, phases, is] = self.fields(json, &schema::PRIOR_MEMBERS);
+        let name = self.name(key);
+        let (mut first, mut end) = (0, u32::MAX.into());
+        if phases.exists() {
+            (first, end) = self.range(phases, 1_000_001);
+        }
+        let experiment = self.tables.symbols.intern(name);
+        let start = self.tables.symbol_lists.len() as u32;
+        let head = [experiment, first as u32, end as u32];
+        self.tables.symbol_lists.extend(head);
+        if is.exists() {
+            for element in self.one_or_array(is, limits::MAX_VARIANTS, "more than 1,000 variants") {
+                let name = self.name(element);
+                let symbol = self.tables.symbols.intern(name);
+                self.tables.symbol_lists.push(symbol);
+            }
+        }
+        let names = self.tables.symbol_lists.len() as u32 - start - 3;
+        let names = if is.exists() { names } else { NONE };
+        self.push(Op::Prior, start, names);
+    }
+
     fn hashed_ids(&mut self, json: Json<'d>, list: Json<'d>) {
         let [_, salt, unit] = self.fields(json, &schema::HASHED_IDS_MEMBERS);
-        if !self.need(salt, json, m!("member `salt` is missing")) {
+        if !self.need(salt, json, "member `salt` is missing") {
             return;
         }
         let salt = self.salt(salt);

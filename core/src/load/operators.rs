@@ -1,17 +1,20 @@
 //! Attribute tests: an operator, its modifiers and its operands.
 
 use crate::address::Block;
+#[cfg(feature = "imported")]
+use crate::condition::WHERE;
 use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
 use crate::flag_set::{Comparator, NONE, Span, TARGETING_KEY, ValueSet};
 use crate::json::{Json, Kind};
 use crate::limits;
-use crate::messages::{Message, m};
 use crate::number;
 use crate::schema::{self, Operator};
 use crate::sort::{sort, sort_by};
 use crate::text::compare_folded;
-use crate::version::{self, Packed};
+use crate::version;
 
+#[cfg(feature = "imported")]
+use super::Scope;
 use super::fields::UNKNOWN;
 use super::{Loader, json_kind, memo};
 
@@ -24,7 +27,7 @@ impl<'d> Loader<'d> {
         with_attribute: bool,
         depth: u32,
     ) {
-        if !self.begin_condition(json, depth, m!("expected an object with one operator")) {
+        if !self.begin_condition(json, depth, "expected an object with one operator") {
             return;
         }
         let mut operator = None;
@@ -37,7 +40,7 @@ impl<'d> Loader<'d> {
                 schema::OPERATORS.iter().find(|(known, _)| *known == name)
             {
                 if operator.is_some() {
-                    self.wrong(value, m!("a second operator `#`"));
+                    self.wrong(value, "a second operator `#`");
                 }
                 operator = Some((*known, value));
             } else if !(with_attribute && name == "attribute" || schema::is_ignored(name)) {
@@ -45,7 +48,7 @@ impl<'d> Loader<'d> {
             }
         }
         let Some((operator, operand)) = operator else {
-            return self.wrong(json, m!("no operator"));
+            return self.wrong(json, "no operator");
         };
         let mut modifiers = 0;
         let [ignore_case, loose, epoch, collation] = modifier_values;
@@ -58,13 +61,13 @@ impl<'d> Loader<'d> {
                 self.boolean(json, false)
             } else {
                 if json.exists() && self.text(json) != "seconds" {
-                    self.wrong(json, m!("expected \"seconds\""));
+                    self.wrong(json, "expected \"seconds\"");
                 }
                 json.exists()
             };
             if on {
                 if !allowed {
-                    self.wrong(json, m!("this operator does not take this modifier"));
+                    self.wrong(json, "this operator does not take this modifier");
                 }
                 modifiers |= bit;
             }
@@ -75,7 +78,7 @@ impl<'d> Loader<'d> {
         if collation.exists() {
             self.one_of(collation, &schema::COLLATIONS);
             if modifiers & TEXT == 0 {
-                self.wrong(collation, m!("only the order of texts takes a collation"));
+                self.wrong(collation, "only the order of texts takes a collation");
             }
             modifiers |= PADDED;
         }
@@ -110,7 +113,7 @@ impl<'d> Loader<'d> {
                 if operator == Operator::ContainsAll
                     && operand.elements().count() > limits::MAX_TEXT_OPERANDS
                 {
-                    self.wrong(operand, m!("more than 1,000 operands"));
+                    self.wrong(operand, "more than 1,000 operands");
                 }
                 let many = operator != Operator::Equals;
                 (self.value_set(operand, many, folded), 0)
@@ -126,7 +129,7 @@ impl<'d> Loader<'d> {
                 }
                 match operand.number() {
                     Some(number) => self.tables.numbers.push(number),
-                    None => self.wrong(operand, m!("expected a number in range")),
+                    None => self.wrong(operand, "expected a number in range"),
                 }
                 ((self.tables.numbers.len() as u32).wrapping_sub(1), 0)
             }
@@ -138,9 +141,23 @@ impl<'d> Loader<'d> {
             Operator::Semver => self.semver(operand, loose),
             Operator::Cidr => self.blocks(operand),
             Operator::InHashed => (self.hashed(operand), 0),
+            #[cfg(feature = "imported")]
+            Operator::AnyElement | Operator::EveryElement
+                if operand.members().any(|(name, _)| name == "where") =>
+            {
+                let [condition] = self.fields(operand, &schema::WHERE_MEMBERS);
+                let scope = Scope {
+                    unit: 0,
+                    hash: 0,
+                    item: usize::MAX,
+                    element: true,
+                };
+                self.condition(condition, scope, depth + 1);
+                (0, WHERE)
+            }
             Operator::AnyElement | Operator::EveryElement | Operator::Size => {
-                if operator == Operator::Size && !cfg!(feature = "imported") {
-                    self.wrong(operand, m!("this build of bucketry has no `size`"));
+                if operator == Operator::Size && cfg!(not(feature = "imported")) {
+                    self.wrong(operand, LEFT_OUT);
                 }
                 self.attribute_test(operand, TARGETING_KEY, false, depth + 1);
                 (0, 0)
@@ -169,7 +186,7 @@ impl<'d> Loader<'d> {
                 Some(block) => self.tables.blocks.push(block),
                 None => self.wrong(
                     json,
-                    m!("expected an IP address, or a block such as 10.0.0.0/8"),
+                    "expected an IP address, or a block such as 10.0.0.0/8",
                 ),
             }
         }
@@ -187,7 +204,7 @@ impl<'d> Loader<'d> {
             return (start, len);
         }
         if len > 100 {
-            self.wrong(operand, m!("more than 100 comparators"));
+            self.wrong(operand, "more than 100 comparators");
             return (0, 0);
         }
         let start = self.tables.comparators.len() as u32;
@@ -197,21 +214,18 @@ impl<'d> Loader<'d> {
             let text = list.get(at..at + part.len()).unwrap_or_default();
             at += part.len() + 1;
             let Some((comparison, version)) = read else {
-                self.wrong(
-                    operand,
-                    m!("expected comparators such as \">=2.1.0 <3.0.0\""),
-                );
+                self.wrong(operand, "expected comparators such as \">=2.1.0 <3.0.0\"");
                 return (0, 0);
             };
-            let packed = version.packed();
+            let plain = version.as_plain();
             self.tables.comparators.push(Comparator {
                 comparison,
                 loose,
-                packed,
-                text: if packed == Packed::NONE {
-                    self.tables.symbols.intern(text)
-                } else {
+                plain,
+                text: if plain.is_some() {
                     NONE
+                } else {
+                    self.tables.symbols.intern(text)
                 },
             });
         }
@@ -226,13 +240,13 @@ impl<'d> Loader<'d> {
 
     #[cfg(not(feature = "imported"))]
     fn order_operand(&mut self, operand: Json<'d>) -> u32 {
-        self.wrong(operand, m!("this build of bucketry orders no texts"));
+        self.wrong(operand, LEFT_OUT);
         NONE
     }
 
     #[cfg(not(feature = "imported"))]
     fn hashed(&mut self, operand: Json<'d>) -> u32 {
-        self.wrong(operand, m!("this build of bucketry has no hashed operands"));
+        self.wrong(operand, LEFT_OUT);
         NONE
     }
 
@@ -245,17 +259,17 @@ impl<'d> Loader<'d> {
             if number & REFUSED != 0 {
                 let error = self.refused_regexes.get((number ^ REFUSED) as usize);
                 let error = error.cloned().unwrap_or_default();
-                self.wrong_with(operand, m!("%"), &[&error]);
+                self.wrong_with(operand, "%", &[&error]);
             }
             return number;
         }
         if pattern.len() > limits::MAX_REGEX_BYTES {
-            self.wrong(operand, m!("the pattern is longer than 1,000 bytes"));
+            self.wrong(operand, "the pattern is longer than 1,000 bytes");
         }
         // Those that are refused count, too: to find that out takes as long.
         let number = self.tables.regexes.len();
         if number + self.refused_regexes.len() >= limits::MAX_REGEXES {
-            self.wrong(operand, m!("more than 256 different regular expressions"));
+            self.wrong(operand, "more than 256 different regular expressions");
         }
         if self.is_wrong() {
             return NONE;
@@ -272,7 +286,7 @@ impl<'d> Loader<'d> {
             }
             Err(error) => {
                 let error = alloc::string::ToString::to_string(&error);
-                self.wrong_with(operand, m!("%"), &[&error]);
+                self.wrong_with(operand, "%", &[&error]);
                 let refused = self.refused_regexes.len() as u32;
                 self.memo.put(memo::REGEX, pattern, refused | REFUSED);
                 self.refused_regexes.push(error);
@@ -284,10 +298,7 @@ impl<'d> Loader<'d> {
     #[cfg(not(feature = "regex"))]
     fn regex(&mut self, operand: Json<'d>) -> u32 {
         self.text(operand);
-        self.wrong(
-            operand,
-            m!("this build of bucketry has no regular expressions"),
-        );
+        self.wrong(operand, "this build of bucketry has no regular expressions");
         NONE
     }
 
@@ -300,7 +311,7 @@ impl<'d> Loader<'d> {
         }
         let mut list = operand.alone();
         if many {
-            let bound = m!("more than 100,000 operands");
+            let bound = "more than 100,000 operands";
             list = self
                 .array(operand, limits::MAX_SET_OPERANDS, bound)
                 .elements();
@@ -316,8 +327,8 @@ impl<'d> Loader<'d> {
                 (Kind::True, _) => has_true = true,
                 (Kind::False, _) => has_false = true,
                 (Kind::Number, Some(number)) => self.tables.numbers.push(number),
-                (Kind::Number, None) => self.wrong(json, m!("the number is out of range")),
-                _ => self.wrong(json, m!("expected a string, a number or a boolean")),
+                (Kind::Number, None) => self.wrong(json, "the number is out of range"),
+                _ => self.wrong(json, "expected a string, a number or a boolean"),
             }
         }
         let tables = &mut self.tables;
@@ -348,7 +359,10 @@ impl<'d> Loader<'d> {
     }
 }
 
-const TOO_MANY_TEXTS: Message = m!("more than 1,000 operands");
+/// Why a browser's build refuses what it does not have.
+pub(super) const LEFT_OUT: &str = "this build of bucketry leaves out what only imported flags use";
+
+const TOO_MANY_TEXTS: &str = "more than 1,000 operands";
 
 /// The node that tests what an operator asks.
 fn op(operator: Operator) -> Op {

@@ -21,8 +21,6 @@ mod serve;
 mod source;
 mod style;
 mod table;
-#[cfg(feature = "serve")]
-mod telling;
 mod validate;
 
 use std::process::ExitCode;

@@ -24,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) environment: Option<String>,
     pub(crate) malformed: Malformed,
     pub(crate) report: Report,
+    /// Conditions with a name, which the flags use.
+    pub(crate) segments: Vec<(String, Out)>,
     flags: Vec<DraftFlag>,
 }
 
@@ -42,6 +44,7 @@ impl Draft {
             environment: None,
             malformed,
             report,
+            segments: Vec::new(),
             flags: Vec::new(),
         }
     }
@@ -127,6 +130,16 @@ impl Draft {
             text.push_str("  \"environment\": ");
             text.push_str(&Out::text(environment).to_member(2));
             text.push_str(",\n");
+        }
+        if !self.segments.is_empty() {
+            text.push_str("  \"segments\": {");
+            for (index, (name, condition)) in self.segments.iter().enumerate() {
+                text.push_str(if index == 0 { "\n    " } else { ",\n    " });
+                text.push_str(&Out::text(name).to_member(FLAG_INDENT));
+                text.push_str(": ");
+                text.push_str(&condition.to_member(FLAG_INDENT));
+            }
+            text.push_str("\n  },\n");
         }
         text.push_str("  \"flags\": {");
         let entries = self.flags.iter().filter_map(|flag| flag.entry.as_ref());

@@ -9,6 +9,8 @@ use core::str::FromStr;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Format {
+    /// GrowthBook's payload for SDKs, or the context object of an SDK: `growthbook`.
+    GrowthBook,
     /// Universal Flag Configuration, Eppo's and Datadog's: `ufc`.
     Ufc,
 }
@@ -21,6 +23,12 @@ pub enum Dialect {
     Datadog,
     /// UFC as Eppo's SDKs read it: `eppo`.
     Eppo,
+    /// GrowthBook as its JavaScript SDKs read it, which hash the code units of UTF-16: `javascript`.
+    JavaScript,
+    /// GrowthBook as its Python SDK reads it, which hashes code points: `python`.
+    Python,
+    /// GrowthBook as its Rust SDK reads it, which hashes the bytes of UTF-8 and knows `$notRegex`: `rust`.
+    Rust,
 }
 
 /// What a flag answers that the source's own SDKs cannot read either.
@@ -38,12 +46,13 @@ pub enum Malformed {
 
 impl Format {
     /// Every format, in alphabetical order of the names.
-    pub const ALL: &[Self] = &[Self::Ufc];
+    pub const ALL: &[Self] = &[Self::GrowthBook, Self::Ufc];
 
     /// The name: what [`Format::from_str`] reads and [`fmt::Display`] writes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::GrowthBook => "growthbook",
             Self::Ufc => "ufc",
         }
     }
@@ -52,6 +61,7 @@ impl Format {
     #[must_use]
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
+            Self::GrowthBook => &[Dialect::JavaScript, Dialect::Python, Dialect::Rust],
             Self::Ufc => &[Dialect::Datadog, Dialect::Eppo],
         }
     }
@@ -59,7 +69,13 @@ impl Format {
 
 impl Dialect {
     /// Every dialect of every format, in alphabetical order of the names.
-    pub const ALL: &[Self] = &[Self::Datadog, Self::Eppo];
+    pub const ALL: &[Self] = &[
+        Self::Datadog,
+        Self::Eppo,
+        Self::JavaScript,
+        Self::Python,
+        Self::Rust,
+    ];
 
     /// The name: what [`Dialect::from_str`] reads and [`fmt::Display`] writes.
     #[must_use]
@@ -67,6 +83,9 @@ impl Dialect {
         match self {
             Self::Datadog => "datadog",
             Self::Eppo => "eppo",
+            Self::JavaScript => "javascript",
+            Self::Python => "python",
+            Self::Rust => "rust",
         }
     }
 }
@@ -144,6 +163,7 @@ pub struct ImportOptions {
     pub(crate) obfuscated: Option<bool>,
     pub(crate) flag_keys: Vec<String>,
     pub(crate) attributes: Vec<String>,
+    pub(crate) sticky: bool,
 }
 
 impl ImportOptions {
@@ -169,6 +189,13 @@ impl ImportOptions {
     /// document.
     pub const fn obfuscated(mut self, obfuscated: bool) -> Self {
         self.obfuscated = Some(obfuscated);
+        self
+    }
+
+    /// Whether the SDK in use was given a store for sticky assignments, where a format leaves that to the application
+    /// (GrowthBook's sticky buckets). Default: no.
+    pub const fn sticky(mut self, sticky: bool) -> Self {
+        self.sticky = sticky;
         self
     }
 

@@ -44,15 +44,20 @@
 
 extern crate alloc;
 
+mod condition;
 mod draft;
 mod error;
 mod format;
+mod growthbook;
 pub mod limits;
+mod names;
 mod output;
+mod ranges;
 mod report;
 mod source;
 #[cfg(test)]
 mod tests;
+mod time;
 mod ufc;
 
 use alloc::string::String;
@@ -98,6 +103,7 @@ pub fn import(
     let document = Document::parse(bytes, MAX_DOCUMENT_BYTES).map_err(ImportError::Syntax)?;
     let root = Source::root(document.root());
     let draft = match format {
+        Format::GrowthBook => growthbook::translate(&root, options)?,
         Format::Ufc => ufc::translate(&root, options)?,
     };
     draft.finish()

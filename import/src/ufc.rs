@@ -9,9 +9,7 @@ mod allocation;
 mod condition;
 mod flag;
 mod obfuscation;
-mod ranges;
 mod rules;
-mod time;
 mod value;
 mod version;
 
@@ -20,13 +18,15 @@ use alloc::format;
 use alloc::string::String;
 
 use bucketry_core::internal::Kind;
-use bucketry_core::limits::{MAX_FLAGS, MAX_NAME_BYTES};
+use bucketry_core::limits::MAX_FLAGS;
 
 use crate::draft::Draft;
 use crate::error::ImportError;
 use crate::format::{Dialect, Format, ImportOptions};
+use crate::names::is_name;
 use crate::report::Report;
 use crate::source::Source;
+use crate::time;
 
 use obfuscation::Names;
 
@@ -36,9 +36,6 @@ struct Reader<'r> {
     /// The names behind the hashes; none in a plain document.
     names: Option<Names<'r>>,
 }
-
-/// Largest revision of a flag set.
-const MAX_REVISION: i64 = (1 << 53) - 1;
 
 pub(crate) fn translate(
     root: &Source<'_, '_>,
@@ -119,9 +116,7 @@ fn frame(root: &Source<'_, '_>, draft: &mut Draft) -> Result<(), ImportError> {
         let Some(instant) = time::Instant::parse(created.string()?) else {
             return Err(created.malformed("is no RFC 3339 time").into());
         };
-        if (0..=MAX_REVISION).contains(&instant.millis) {
-            draft.revision = instant.millis.unsigned_abs();
-        }
+        draft.revision = time::revision(instant);
     }
     if draft.revision == 0 {
         let message = "no time of creation to take a revision from: it is 0";
@@ -181,17 +176,6 @@ fn translate_flags(reader: &Reader<'_>, flags: &Source<'_, '_>, draft: &mut Draf
             Err(problem) => draft.refuse(key, value::type_name(&source), problem),
         }
     }
-}
-
-/// Whether a text can be a name in a flag set.
-fn is_name(text: &str) -> bool {
-    let length = 1..=MAX_NAME_BYTES;
-    length.contains(&text.len()) && !has_control(text)
-}
-
-/// Whether a text has a character that no name and no salt may have.
-fn has_control(text: &str) -> bool {
-    text.bytes().any(|byte| byte < 0x20 || byte == 0x7F)
 }
 
 impl Reader<'_> {

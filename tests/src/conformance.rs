@@ -4,6 +4,7 @@
 //! files it finds in its folder, so that a fuller copy of the suite runs without a change.
 
 mod datadog_ffe;
+mod growthbook;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub fn suites() -> Vec<Box<dyn Suite>> {
     vec![
         Box::new(datadog_ffe::DatadogFfe { obfuscated: false }),
         Box::new(datadog_ffe::DatadogFfe { obfuscated: true }),
+        Box::new(growthbook::GrowthBook),
     ]
 }
 

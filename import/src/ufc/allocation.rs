@@ -10,9 +10,9 @@ use crate::output::Out;
 use crate::source::{Problem, Source};
 
 use super::flag::FlagReader;
-use super::has_control;
-use super::ranges::Ranges;
-use super::time::Instant;
+use crate::names::has_control;
+use crate::ranges::Ranges;
+use crate::time::Instant;
 
 /// An allocation, read.
 pub(super) struct Allocation {
@@ -50,8 +50,8 @@ impl FlagReader<'_> {
         let known = ["key", "rules", "startAt", "endAt", "splits", "doLog"];
         source.warn_of_unknown(&known, Some(self.key), self.report);
         let rules = match self.reader.dialect {
-            Dialect::Datadog => source.optional("rules"),
             Dialect::Eppo => source.get("rules"),
+            _ => source.optional("rules"),
         };
         let mut targeting = None;
         let mut has_rules = false;

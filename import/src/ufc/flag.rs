@@ -141,7 +141,7 @@ impl FlagReader<'_> {
         allocations_source.expect_array()?;
         let total_shards = match self.reader.dialect {
             Dialect::Eppo => Some(source.required("totalShards")?.u32()?),
-            Dialect::Datadog => None,
+            _ => None,
         };
         let mut allocations = Vec::new();
         for allocation in allocations_source.elements() {

@@ -17,9 +17,9 @@ use crate::source::{Problem, Source};
 use super::allocation::{Allocation, Axis, Split};
 use super::condition::{all_of, never};
 use super::flag::Variations;
-use super::is_name;
-use super::ranges::{Ranges, first_come};
-use super::time::{self, Instant};
+use crate::names::is_name;
+use crate::ranges::{Ranges, first_come};
+use crate::time::{self, Instant};
 
 /// What the rules of the whole set share.
 #[derive(Default)]

@@ -1,8 +1,6 @@
 //! Where exposures go.
 
 mod blocking;
-#[cfg(feature = "http")]
-mod http;
 mod ndjson;
 
 use std::fmt;
@@ -13,9 +11,7 @@ use std::time::Duration;
 
 pub use blocking::{Blocking, BlockingSink, callback};
 pub use bucketry_core::Batch;
-#[cfg(feature = "http")]
-pub use http::HttpSink;
-pub use ndjson::{Durability, ExposureFiles, NdjsonSink};
+pub use ndjson::{Durability, NdjsonSink};
 
 /// What a sink's methods return: a future that a thread of the client can run.
 pub type SinkFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -11,6 +11,8 @@ use core::str::FromStr;
 pub enum Format {
     /// GrowthBook's payload for SDKs, or the context object of an SDK: `growthbook`.
     GrowthBook,
+    /// What Unleash gives to its SDKs, whole or as delta events: `unleash`.
+    Unleash,
     /// Universal Flag Configuration, Eppo's and Datadog's: `ufc`.
     Ufc,
 }
@@ -29,6 +31,8 @@ pub enum Dialect {
     Python,
     /// GrowthBook as its Rust SDK reads it, which hashes the bytes of UTF-8 and knows `$notRegex`: `rust`.
     Rust,
+    /// Unleash as its engine reads it, which most of its SDKs share: `yggdrasil`.
+    Yggdrasil,
 }
 
 /// What a flag answers that the source's own SDKs cannot read either.
@@ -46,7 +50,7 @@ pub enum Malformed {
 
 impl Format {
     /// Every format, in alphabetical order of the names.
-    pub const ALL: &[Self] = &[Self::GrowthBook, Self::Ufc];
+    pub const ALL: &[Self] = &[Self::GrowthBook, Self::Ufc, Self::Unleash];
 
     /// The name: what [`Format::from_str`] reads and [`fmt::Display`] writes.
     #[must_use]
@@ -54,6 +58,7 @@ impl Format {
         match self {
             Self::GrowthBook => "growthbook",
             Self::Ufc => "ufc",
+            Self::Unleash => "unleash",
         }
     }
 
@@ -62,6 +67,7 @@ impl Format {
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
             Self::GrowthBook => &[Dialect::JavaScript, Dialect::Python, Dialect::Rust],
+            Self::Unleash => &[Dialect::Yggdrasil],
             Self::Ufc => &[Dialect::Datadog, Dialect::Eppo],
         }
     }
@@ -75,6 +81,7 @@ impl Dialect {
         Self::JavaScript,
         Self::Python,
         Self::Rust,
+        Self::Yggdrasil,
     ];
 
     /// The name: what [`Dialect::from_str`] reads and [`fmt::Display`] writes.
@@ -86,6 +93,7 @@ impl Dialect {
             Self::JavaScript => "javascript",
             Self::Python => "python",
             Self::Rust => "rust",
+            Self::Yggdrasil => "yggdrasil",
         }
     }
 }

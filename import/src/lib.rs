@@ -49,6 +49,7 @@ mod draft;
 mod error;
 mod format;
 mod growthbook;
+mod letters;
 pub mod limits;
 mod names;
 mod output;
@@ -59,6 +60,7 @@ mod source;
 mod tests;
 mod time;
 mod ufc;
+mod unleash;
 
 use alloc::string::String;
 
@@ -105,6 +107,7 @@ pub fn import(
     let draft = match format {
         Format::GrowthBook => growthbook::translate(&root, options)?,
         Format::Ufc => ufc::translate(&root, options)?,
+        Format::Unleash => unleash::translate(&root, options)?,
     };
     draft.finish()
 }

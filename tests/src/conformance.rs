@@ -5,6 +5,7 @@
 
 mod datadog_ffe;
 mod growthbook;
+mod unleash;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub fn suites() -> Vec<Box<dyn Suite>> {
         Box::new(datadog_ffe::DatadogFfe { obfuscated: false }),
         Box::new(datadog_ffe::DatadogFfe { obfuscated: true }),
         Box::new(growthbook::GrowthBook),
+        Box::new(unleash::Unleash),
     ]
 }
 

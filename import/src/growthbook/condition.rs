@@ -14,10 +14,11 @@ use bucketry_core::{EvaluationContext, FlagSet, UnixMillis};
 
 use crate::condition::{Condition, IGNORE_CASE, LOOSE, Test, attribute_name, one_of};
 use crate::format::Dialect;
+use crate::letters::case_variants;
 use crate::output::Out;
 use crate::source::{Problem, Source};
 
-use super::ecmascript::{case_variants, number_of, padded_version, text_of};
+use super::ecmascript::{number_of, padded_version, text_of};
 use super::feature::FlagReader;
 use super::regex::{self, Untranslatable};
 use super::target::Target;

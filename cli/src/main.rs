@@ -21,6 +21,8 @@ mod serve;
 mod source;
 mod style;
 mod table;
+#[cfg(feature = "serve")]
+mod telling;
 mod validate;
 
 use std::process::ExitCode;

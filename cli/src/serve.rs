@@ -2,7 +2,6 @@
 
 mod access;
 mod collect;
-mod files;
 mod flags;
 mod ledger;
 mod metrics;
@@ -13,6 +12,7 @@ mod record;
 mod reply;
 mod routes;
 mod server;
+mod shelf;
 mod site;
 mod store;
 mod watch;
@@ -31,10 +31,11 @@ use tokio::net::TcpListener;
 use crate::failure::{Failure, Result, note, warning};
 use crate::source::{ImportArgs, display_name};
 use crate::style::count;
+use crate::telling;
 use access::{Access, TOKEN_VARIABLE};
-use files::{Folder, Rotation};
 use ledger::{Bounds, Ledger};
 use published::Origin;
+use shelf::{Rotation, Shelf};
 use site::{Limits, Site};
 use store::Store;
 
@@ -128,6 +129,7 @@ struct AccessArgs {
 }
 
 pub(crate) fn run(args: Args) -> Result {
+    telling::begin();
     let access = Access::read(args.access.token_file.as_deref(), &args.access.allow_origin)?;
     if !args.bind.is_loopback() && !access.is_protected() && !args.access.open {
         let exposed = format!(
@@ -218,8 +220,8 @@ fn open_store(args: &ExposureArgs, waiting: u32) -> Result<Arc<Store>> {
         bytes: args.rotate_size << 20,
         age: Duration::from_secs(args.rotate_after),
     };
-    let folder = Folder::open(&args.folder, rotation, &mut ledger)?;
-    let store = Store::start(folder, ledger, waiting as usize);
+    let shelf = Shelf::open(&args.folder, rotation, &mut ledger)?;
+    let store = Store::start(shelf, ledger, waiting as usize);
     let store = store.map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
     Ok(Arc::new(store))
 }

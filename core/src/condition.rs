@@ -12,6 +12,7 @@ use crate::flag_set::{
     TARGETING_KEY, Tables, ValueSet,
 };
 use crate::hash;
+use crate::memory::{Slot, VersionMemory};
 use crate::number::{self, Number};
 #[cfg(feature = "imported")]
 use crate::pointer::descend;
@@ -22,7 +23,7 @@ use crate::text::{compare_folded, contains, same};
 use crate::time::{UnixMillis, parse_rfc3339};
 use crate::trace::Trace;
 use crate::value::AttributeValue;
-use crate::version::{self, Version};
+use crate::version::{self, Packed, Version};
 
 /// What a node tests. `a` and `b` of the [`Node`] mean what the comment says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -140,64 +141,14 @@ pub(crate) struct Node {
     pub(crate) b: u32,
 }
 
-/// A symbol that has not been looked up yet.
-const UNKNOWN: u32 = u32::MAX;
-/// A text that is no symbol.
-const NO_SYMBOL: u32 = u32::MAX - 1;
-
-/// What one resolution remembers of one attribute, so that five rules on one attribute search the
-/// context once and look its text up once.
-#[derive(Clone, Copy)]
-pub(crate) struct Slot<'a> {
-    value: Option<&'a AttributeValue<'a>>,
-    symbol: u32,
-    attribute: u16,
-}
-
-impl Slot<'_> {
-    pub(crate) const EMPTY: Self = Self {
-        value: None,
-        symbol: UNKNOWN,
-        attribute: NONE16,
-    };
-}
-
-/// The version that an attribute last read as.
-#[derive(Clone, Copy)]
-struct VersionMemory {
-    attribute: u16,
-    loose: bool,
-    reading: VersionReading,
-    numbers: [u64; 3],
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum VersionReading {
-    /// No version at all.
-    None,
-    /// Three numbers, and nothing else that precedence looks at.
-    Plain,
-    /// More than that.
-    Full,
-}
-
-impl VersionMemory {
-    const EMPTY: Self = Self {
-        attribute: NONE16,
-        loose: false,
-        reading: VersionReading::None,
-        numbers: [0; 3],
-    };
-}
-
 /// One resolution in progress.
 pub(crate) struct Evaluation<'a, 'm, T> {
     pub(crate) set: &'a FlagSet,
     pub(crate) context: &'a EvaluationContext<'a>,
     pub(crate) now: UnixMillis,
     /// A power of two of slots; an attribute's is its number modulo that.
-    memory: &'m mut [Slot<'a>],
-    version: VersionMemory,
+    pub(crate) memory: &'m mut [Slot<'a>],
+    pub(crate) version: VersionMemory,
     pub(crate) trace: T,
 }
 
@@ -222,57 +173,6 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
 
     pub(crate) fn into_trace(self) -> T {
         self.trace
-    }
-
-    /// As [`FlagSet::find`], remembered.
-    #[inline]
-    fn recall(&mut self, attribute: u16) -> Option<&'a AttributeValue<'a>> {
-        let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
-        if let Some(slot) = self.memory.get(at)
-            && slot.attribute == attribute
-        {
-            return slot.value;
-        }
-        let value = self.set.find(self.context, attribute);
-        if let Some(slot) = self.memory.get_mut(at) {
-            *slot = Slot {
-                value,
-                symbol: UNKNOWN,
-                attribute,
-            };
-        }
-        value
-    }
-
-    /// The symbol of the text that [`Evaluation::recall`] gave for this attribute, remembered.
-    #[inline]
-    fn symbol_of(&mut self, attribute: u16, text: &str) -> Option<Symbol> {
-        let at = usize::from(attribute) & self.memory.len().wrapping_sub(1);
-        let symbols = &self.set.tables.symbols;
-        let symbol = match self.memory.get_mut(at) {
-            Some(slot) if slot.symbol != UNKNOWN => slot.symbol,
-            Some(slot) => {
-                slot.symbol = symbols.find(text.as_bytes()).unwrap_or(NO_SYMBOL);
-                slot.symbol
-            }
-            None => return symbols.find(text.as_bytes()),
-        };
-        (symbol != NO_SYMBOL).then_some(symbol)
-    }
-
-    /// Whether the condition of a rule holds.
-    #[inline]
-    pub(crate) fn root_condition(&mut self, index: u32) -> Result<bool, ErrorCode> {
-        let set = self.set;
-        match set.tables.nodes.get(index as usize) {
-            Some(node) if node.modifiers & FLAT != 0 => {
-                self.trace.node_start(set, index);
-                let result = Ok(self.flat(index + 1, node));
-                self.trace.node_end(set, index, result);
-                result
-            }
-            _ => self.condition(index),
-        }
     }
 
     /// Whether the condition with this root holds.
@@ -339,56 +239,6 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         }
     }
 
-    /// An `all` or `any` of attribute tests, the first at `child`: what most rules are.
-    #[inline]
-    fn flat(&mut self, mut child: u32, parent: &Node) -> bool {
-        let set = self.set;
-        let decides = parent.op == Op::Any;
-        let span = Span {
-            start: child,
-            len: parent.next - child,
-        };
-        for test in span.of(&set.tables.nodes) {
-            self.trace.node_start(set, child);
-            let result = match self.remembered_test(test) {
-                Some(result) => result,
-                None => self.attribute_test(child, test),
-            };
-            self.trace.node_end(set, child, Ok(result));
-            if result == decides {
-                return decides;
-            }
-            child += 1;
-        }
-        !decides
-    }
-
-    /// What memory alone can answer: a second look at a text or version that an earlier test looked up.
-    #[inline]
-    fn remembered_test(&mut self, node: &Node) -> Option<bool> {
-        let at = usize::from(node.attribute) & self.memory.len().wrapping_sub(1);
-        let slot = *self.memory.get(at)?;
-        if slot.attribute != node.attribute {
-            return None;
-        }
-        let tables = &self.set.tables;
-        let result = match node.op {
-            Op::In if slot.symbol < NO_SYMBOL && node.modifiers & IGNORE_CASE == 0 => {
-                tables.has_symbol(tables.sets.get(node.a as usize)?, slot.symbol)
-            }
-            Op::Semver
-                if self.version.attribute == node.attribute
-                    && self.version.reading == VersionReading::Plain
-                    && self.version.loose == (node.modifiers & LOOSE != 0) =>
-            {
-                tables.plain_version_holds(node, self.version.numbers)
-            }
-            _ => return None,
-        };
-        self.trace.attribute(slot.value);
-        Some(result)
-    }
-
     /// Whether the last prior assignment of the experiment in these phases is of one of the variants.
     #[cfg(feature = "imported")]
     fn prior_test(&self, node: &Node) -> bool {
@@ -439,55 +289,6 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
         let hash = hash::xxh64_salted(salt.as_bytes(), unit.text().as_bytes(), 0);
         list.hashes.binary_search(&hash).is_ok()
     }
-
-    fn attribute_test(&mut self, index: u32, node: &'a Node) -> bool {
-        let tables = &self.set.tables;
-        let value = self.recall(node.attribute);
-        self.trace.attribute(value);
-        let Some(value) = value else {
-            return node.op == Op::Exists && node.a == 0;
-        };
-        // The two operators that gain from memory; the rest are the same for elements of arrays.
-        match (node.op, value) {
-            (Op::In, AttributeValue::String(text)) if node.modifiers & IGNORE_CASE == 0 => {
-                let Some(set) = tables.sets.get(node.a as usize) else {
-                    return false;
-                };
-                match self.symbol_of(node.attribute, text) {
-                    Some(symbol) => tables.has_symbol(set, symbol),
-                    None => false,
-                }
-            }
-            (Op::Semver, AttributeValue::String(text)) => {
-                let loose = node.modifiers & LOOSE != 0;
-                let known = &self.version;
-                if known.attribute != node.attribute || known.loose != loose {
-                    self.read_version(node.attribute, loose, text);
-                }
-                match self.version.reading {
-                    VersionReading::None => false,
-                    VersionReading::Plain => tables.plain_version_holds(node, self.version.numbers),
-                    VersionReading::Full => tables.test(index, node, value),
-                }
-            }
-            _ => tables.test(index, node, value),
-        }
-    }
-
-    fn read_version(&mut self, attribute: u16, loose: bool, text: &str) {
-        let version = Version::parse(text.as_bytes(), loose);
-        let numbers = version.as_ref().map(Version::as_plain);
-        self.version = VersionMemory {
-            attribute,
-            loose,
-            reading: match numbers {
-                None => VersionReading::None,
-                Some(Some(_)) => VersionReading::Plain,
-                Some(None) => VersionReading::Full,
-            },
-            numbers: numbers.flatten().unwrap_or_default(),
-        };
-    }
 }
 
 impl FlagSet {
@@ -513,7 +314,7 @@ impl FlagSet {
     }
 
     /// An attribute of the context; none when it is missing.
-    fn find<'a>(
+    pub(crate) fn find<'a>(
         &'a self,
         context: &'a EvaluationContext<'a>,
         attribute: u16,
@@ -524,12 +325,10 @@ impl FlagSet {
             AttributeKind::TargetingKey => &context.targeting_key,
             AttributeKind::Random => &context.random,
             AttributeKind::Name => {
-                let name = tables.symbols.get(attribute.name);
-                lookup(&context.attributes, name.as_bytes())?
+                lookup(&context.attributes, tables.symbols.bytes(attribute.name))?
             }
             AttributeKind::Pointer => {
-                let pointer = tables.symbols.get(attribute.name);
-                follow(&context.attributes, pointer.as_bytes())?
+                follow(&context.attributes, tables.symbols.bytes(attribute.name))?
             }
             #[cfg(feature = "imported")]
             AttributeKind::Element => return None,
@@ -809,13 +608,16 @@ impl Tables {
     }
 
     #[inline]
-    fn has_symbol(&self, set: &ValueSet, symbol: Symbol) -> bool {
+    pub(crate) fn has_symbol(&self, set: &ValueSet, symbol: Symbol) -> bool {
         let symbols = set.symbols.of(&self.symbol_lists);
         if symbols.len() <= 16 {
-            symbols.contains(&symbol)
-        } else {
-            symbols.binary_search(&symbol).is_ok()
+            #[expect(
+                clippy::manual_contains,
+                reason = "`contains` is made for longer lists"
+            )]
+            return symbols.iter().any(|&operand| operand == symbol);
         }
+        symbols.binary_search(&symbol).is_ok()
     }
 
     fn number_in(&self, set: &ValueSet, number: Number) -> Option<usize> {
@@ -857,37 +659,36 @@ impl Tables {
     }
 
     #[inline]
-    fn plain_version_holds(&self, node: &Node, [major, minor, patch]: [u64; 3]) -> bool {
+    pub(crate) fn packed_version_holds(&self, node: &Node, version: Packed) -> bool {
         let span = Span {
             start: node.a,
             len: node.b,
         };
-        let version = (major, minor, patch);
-        span.of(&self.comparators)
-            .iter()
-            .all(|comparator| match comparator.plain {
-                Some([major, minor, patch]) => comparator
-                    .comparison
-                    .holds(version.cmp(&(major, minor, patch))),
-                None => self.compares(
-                    comparator,
-                    &Version::plain([version.0, version.1, version.2]),
-                ),
-            })
+        span.of(&self.comparators).iter().all(|comparator| {
+            if comparator.packed == Packed::NONE {
+                return self.unpacked_version_holds(comparator, version);
+            }
+            comparator.comparison.holds(version.cmp(&comparator.packed))
+        })
+    }
+
+    #[cold]
+    fn unpacked_version_holds(&self, comparator: &Comparator, version: Packed) -> bool {
+        self.compares(comparator, &version.version())
     }
 
     fn compares(&self, comparator: &Comparator, version: &Version<'_>) -> bool {
-        let order = match comparator.plain {
-            Some(numbers) => Some(version.cmp_precedence(&Version::plain(numbers))),
-            None => {
-                let text = self.symbols.get(comparator.text).as_bytes();
-                let mut operand = version::comparators(text, comparator.loose).flatten();
-                operand
-                    .next()
-                    .map(|(_, operand)| version.cmp_precedence(&operand))
-            }
+        let operand = if comparator.packed == Packed::NONE {
+            let text = self.symbols.get(comparator.text).as_bytes();
+            let mut operands = version::comparators(text, comparator.loose).flatten();
+            operands.next().map(|(_, operand)| operand)
+        } else {
+            Some(comparator.packed.version())
         };
-        order.is_some_and(|order| comparator.comparison.holds(order))
+        operand.is_some_and(|operand| {
+            let order = version.cmp_precedence(&operand);
+            comparator.comparison.holds(order)
+        })
     }
 }
 

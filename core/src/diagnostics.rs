@@ -23,7 +23,9 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// JSON pointer (RFC 6901) to the place; empty for the whole document.
     pub pointer: String,
-    /// What is wrong, for a person.
+    /// The number of what is wrong, which stays the same however the message is worded: `docs/diagnostics.md` lists them.
+    pub code: u8,
+    /// What is wrong, for a person. A build without the feature `messages` says `problem`, the code, and no more.
     pub message: String,
     /// The flag that answers `PARSE_ERROR` because of it, if it is one flag.
     pub flag: Option<String>,

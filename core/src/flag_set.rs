@@ -16,7 +16,7 @@ use crate::resolution::{Reason, Resolution};
 use crate::symbols::{Symbol, Symbols};
 use crate::time::UnixMillis;
 use crate::value::{Value, ValueType};
-use crate::version::Comparison;
+use crate::version::{Comparison, Packed};
 
 /// "None" for 32-bit table indices.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -262,7 +262,7 @@ pub(crate) struct Comparator {
     pub(crate) comparison: Comparison,
     pub(crate) loose: bool,
     /// The operand as it nearly always is: three numbers.
-    pub(crate) plain: Option<[u64; 3]>,
+    pub(crate) packed: Packed,
     /// The comparator as written, for an operand that has more to it.
     pub(crate) text: Symbol,
 }
@@ -465,6 +465,7 @@ impl FlagSet {
         self.tables.fingerprints.get(flag as usize).copied()
     }
 
+    #[inline]
     pub(crate) fn variant_at(&self, flag: u32, variant: u16) -> Option<&Variant> {
         if variant == NONE16 {
             return None;
@@ -474,6 +475,7 @@ impl FlagSet {
         self.tables.variants.get(index)
     }
 
+    #[inline]
     pub(crate) fn variant_name(&self, flag: u32, variant: u16) -> Option<&str> {
         Some(
             self.tables
@@ -482,6 +484,7 @@ impl FlagSet {
         )
     }
 
+    #[inline]
     pub(crate) fn variant_value(&self, flag: u32, variant: u16) -> Option<Value<'_>> {
         Some(self.tables.value(self.variant_at(flag, variant)?.value))
     }
@@ -628,18 +631,20 @@ impl ExperimentDetails<'_> {
     }
 }
 
-/// The arm that owns a position.
+/// The arm that owns a position. Which one it is is chance, so no branch of a short list asks.
 #[inline]
 pub(crate) fn find_arm(arms: &[Arm], position: u64) -> Option<&Arm> {
-    let arm = if arms.len() <= 8 {
-        arms.iter().find(|arm| position < arm.end)
+    let at = if arms.len() <= 8 {
+        let before = arms.iter().map(|arm| usize::from(arm.end <= position));
+        before.sum()
     } else {
-        arms.get(arms.partition_point(|arm| arm.end <= position))
+        arms.partition_point(|arm| arm.end <= position)
     };
-    arm.filter(|arm| arm.start <= position)
+    arms.get(at).filter(|arm| arm.start <= position)
 }
 
 impl Tables {
+    #[inline]
     pub(crate) fn hash(&self, index: u8) -> Hash {
         let hash = self.hashes.get(usize::from(index));
         hash.copied().unwrap_or(Hash::Xxh64)
@@ -656,6 +661,7 @@ impl Tables {
         }
     }
 
+    #[inline]
     pub(crate) fn value(&self, value: VariantValue) -> Value<'_> {
         match value {
             VariantValue::Boolean(value) => Value::Boolean(value),

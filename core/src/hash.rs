@@ -7,7 +7,7 @@
 mod compact;
 
 /// Whether functions are chosen for the size of their code.
-const COMPACT: bool = cfg!(target_family = "wasm");
+pub(crate) const COMPACT: bool = cfg!(target_family = "wasm");
 
 /// The byte between salt and unit in what the native profiles hash. No salt holds it.
 pub(crate) const SEPARATOR: u8 = 0x1F;
@@ -28,7 +28,7 @@ pub fn xxh64(bytes: &[u8], seed: u64) -> u64 {
     let mut words = words.iter();
     let (mut state, rest_of_words) = Xxh64::begin(bytes.len(), seed, || next_word(&mut words));
     for _ in 0..rest_of_words {
-        state.word(next_word(&mut words));
+        state.word(next_word(&mut words).wrapping_mul(P2));
     }
     state.finish(tail(bytes), bytes.len() % 8)
 }
@@ -63,8 +63,7 @@ pub fn xxh64_salted(salt: &[u8], unit: &[u8], seed: u64) -> u64 {
     };
     let (mut state, rest_of_words) = Xxh64::begin(length, seed, &mut next);
     for _ in 0..rest_of_words {
-        let word = next();
-        state.word(word);
+        state.word(next().wrapping_mul(P2));
     }
     let spare = next();
     state.finish(spare, length % 8)
@@ -74,7 +73,7 @@ pub fn xxh64_salted(salt: &[u8], unit: &[u8], seed: u64) -> u64 {
 /// are read when the salt is known. What of the unit does not share a word with them is read in place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prefix {
-    /// The words that salt and separator fill.
+    /// The words that salt and separator fill, as [`scaled`].
     words: [u64; 3],
     /// The bytes of salt and separator after those.
     carry: u64,
@@ -106,7 +105,7 @@ impl Prefix {
             prefix.bits += 8;
             if prefix.bits == 64 {
                 if let Some(slot) = prefix.words.get_mut(usize::from(prefix.filled)) {
-                    *slot = prefix.carry;
+                    *slot = prefix.carry.wrapping_mul(P2);
                 }
                 prefix.filled += 1;
                 prefix.carry = 0;
@@ -117,58 +116,81 @@ impl Prefix {
     }
 
     /// XXH64 of salt, separator and unit; none for a salt of 31 bytes or more.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn xxh64(&self, unit: &[u8], seed: u64) -> Option<u64> {
         if COMPACT || self.length == Self::LONG {
             return None;
         }
         let length = usize::from(self.length) + unit.len();
-        let start = match unit.first_chunk() {
-            Some(word) => u64::from_le_bytes(*word),
-            None => tail(unit),
+        let count = length % 8;
+        let bits = u32::from(self.bits) & 56;
+        // The unit's first word, and what is left of the joined text after its last whole word. Two shifts
+        // each, because the sum of each two may be 64.
+        let (start, last) = match (unit.first_chunk(), unit.last_chunk()) {
+            (Some(first), Some(last)) => (
+                u64::from_le_bytes(*first),
+                u64::from_le_bytes(*last) >> 8 >> (56 - 8 * count),
+            ),
+            _ => {
+                let start = tail(unit);
+                (start, start >> 8 >> (56 - bits))
+            }
         };
         // The word that salt and unit share; what does not fit is shifted out.
-        let head = self.carry | start << (self.bits & 63);
-        let words = self.words.iter().take(usize::from(self.filled));
-        let Some(rest) = unit.get(8 - usize::from(self.bits / 8)..) else {
-            let mut state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
-            words.for_each(|word| state.word(*word));
-            return Some(state.finish(head, length % 8));
+        let head = self.carry | start << bits;
+        let Some(rest) = unit.get(8 - bits as usize / 8..) else {
+            return Some(self.short(length, seed).finish(head, count));
         };
-        let (mut chunks, _) = rest.as_chunks::<8>();
-        let mut state;
-        if length < 32 {
-            state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
-            words.for_each(|word| state.word(*word));
-            state.word(head);
-        } else {
-            let [a, b, c] = self.words;
-            let word = |at: usize| chunks.get(at).map_or(0, |word| u64::from_le_bytes(*word));
-            let stripe = match self.filled {
-                0 => [head, word(0), word(1), word(2)],
-                1 => [a, head, word(0), word(1)],
-                2 => [a, b, head, word(0)],
-                _ => [a, b, c, head],
-            };
-            let mut lanes = Lanes::new(seed);
-            lanes.stripe(stripe);
-            chunks = chunks
-                .get(3 - usize::from(self.filled)..)
-                .unwrap_or_default();
-            while let Some((stripe, after)) = chunks.split_first_chunk::<4>() {
-                lanes.stripe(stripe.map(u64::from_le_bytes));
-                chunks = after;
+        let (words, _) = rest.as_chunks();
+        let [a, b, c] = self.words;
+        let d = head.wrapping_mul(P2);
+        let stripe = match (self.filled, words) {
+            (0, [x, y, z, after @ ..]) => Some(([d, scaled(x), scaled(y), scaled(z)], after)),
+            (1, [x, y, after @ ..]) => Some(([a, d, scaled(x), scaled(y)], after)),
+            (2, [x, after @ ..]) => Some(([a, b, d, scaled(x)], after)),
+            (3, after) => Some(([a, b, c, d], after)),
+            _ => None,
+        };
+        let (mut state, words) = match stripe {
+            Some((stripe, mut words)) => {
+                let mut lanes = Lanes::new(seed);
+                lanes.stripe(stripe);
+                while let [x, y, z, w, after @ ..] = words {
+                    lanes.stripe([scaled(x), scaled(y), scaled(z), scaled(w)]);
+                    words = after;
+                }
+                (lanes.merge(length), words)
             }
-            state = lanes.merge(length);
+            None => {
+                let mut state = self.short(length, seed);
+                state.word(d);
+                (state, words)
+            }
+        };
+        for word in words {
+            state.word(scaled(word));
         }
-        for word in chunks {
-            state.word(u64::from_le_bytes(*word));
+        Some(state.finish(last, count))
+    }
+
+    /// The state after the salt's whole words, of a text of less than 32 bytes.
+    #[inline]
+    fn short(&self, length: usize, seed: u64) -> Xxh64 {
+        let mut state = Xxh64(seed.wrapping_add(P5).wrapping_add(length as u64));
+        for word in self.words.iter().take(usize::from(self.filled)) {
+            state.word(*word);
         }
-        Some(state.finish(tail(rest), length % 8))
+        state
     }
 }
 
-/// The four running states that take whole stripes of 32 bytes.
+/// A word times [`P2`], the first step of a round: a salt's words are kept so.
+#[inline]
+fn scaled(word: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*word).wrapping_mul(P2)
+}
+
+/// The four running states that take whole stripes of 32 bytes, as scaled words.
 struct Lanes([u64; 4]);
 
 impl Lanes {
@@ -198,13 +220,14 @@ impl Lanes {
             .wrapping_add(c.rotate_left(12))
             .wrapping_add(d.rotate_left(18));
         for lane in self.0 {
-            state = (state ^ round(0, lane)).wrapping_mul(P1).wrapping_add(P4);
+            let mixed = round(0, lane.wrapping_mul(P2));
+            state = (state ^ mixed).wrapping_mul(P1).wrapping_add(P4);
         }
         Xxh64(state.wrapping_add(length as u64))
     }
 }
 
-/// The running state of XXH64, fed with little-endian words.
+/// The running state of XXH64, fed with little-endian words, [`scaled`].
 struct Xxh64(u64);
 
 impl Xxh64 {
@@ -215,7 +238,7 @@ impl Xxh64 {
         let state = if length >= 32 {
             let mut lanes = Lanes::new(seed);
             for _ in 0..length / 32 {
-                lanes.stripe([next(), next(), next(), next()]);
+                lanes.stripe([next(), next(), next(), next()].map(|word| word.wrapping_mul(P2)));
             }
             lanes.merge(length)
         } else {
@@ -225,14 +248,18 @@ impl Xxh64 {
     }
 
     #[inline]
-    fn word(&mut self, word: u64) {
-        let mixed = (self.0 ^ round(0, word)).rotate_left(27);
+    fn word(&mut self, scaled: u64) {
+        let mixed = (self.0 ^ round(0, scaled)).rotate_left(27);
         self.0 = mixed.wrapping_mul(P1).wrapping_add(P4);
     }
 
     /// Takes the last `count` bytes (0 to 7), the low ones of `rest`; what is above them is ignored.
     #[inline]
     fn finish(self, mut rest: u64, count: usize) -> u64 {
+        let byte = |state: u64, rest: u64| {
+            let mixed = state ^ (rest & 0xFF).wrapping_mul(P5);
+            mixed.rotate_left(11).wrapping_mul(P1)
+        };
         let mut state = self.0;
         if count & 4 != 0 {
             let half = rest & 0xFFFF_FFFF;
@@ -240,11 +267,12 @@ impl Xxh64 {
             state = state.wrapping_mul(P2).wrapping_add(P3);
             rest >>= 32;
         }
-        for _ in 0..count & 3 {
-            state = (state ^ (rest & 0xFF).wrapping_mul(P5))
-                .rotate_left(11)
-                .wrapping_mul(P1);
-            rest >>= 8;
+        if count & 2 != 0 {
+            state = byte(byte(state, rest), rest >> 8);
+            rest >>= 16;
+        }
+        if count & 1 != 0 {
+            state = byte(state, rest);
         }
         state = (state ^ state >> 33).wrapping_mul(P2);
         state = (state ^ state >> 29).wrapping_mul(P3);
@@ -253,10 +281,8 @@ impl Xxh64 {
 }
 
 #[inline]
-fn round(lane: u64, word: u64) -> u64 {
-    lane.wrapping_add(word.wrapping_mul(P2))
-        .rotate_left(31)
-        .wrapping_mul(P1)
+fn round(lane: u64, scaled: u64) -> u64 {
+    lane.wrapping_add(scaled).rotate_left(31).wrapping_mul(P1)
 }
 
 fn next_word(words: &mut core::slice::Iter<'_, [u8; 8]>) -> u64 {
@@ -327,32 +353,31 @@ pub fn md5(parts: &[&[u8]]) -> [u8; 16] {
     digest
 }
 
+/// Bytes of a text that [`same`] compares without a call.
+pub(crate) const SHORT: usize = 32;
+
 /// Whether two texts are equal. Names are short: comparing them by two words that may overlap costs less
 /// than calling the platform's function for it.
 #[inline]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    /// Whether the first and the last `N` bytes agree; none for a text that is shorter.
+    #[inline]
+    fn ends_agree<const N: usize>(a: &[u8], b: &[u8]) -> Option<bool> {
+        let first = a.first_chunk::<N>()? == b.first_chunk::<N>()?;
+        Some(first & (a.last_chunk::<N>()? == b.last_chunk::<N>()?))
+    }
     if a.len() != b.len() {
         return false;
     }
-    if !COMPACT && a.len() <= 16 {
-        if let (Some(a0), Some(a1), Some(b0), Some(b1)) = (
-            a.first_chunk::<8>(),
-            a.last_chunk::<8>(),
-            b.first_chunk::<8>(),
-            b.last_chunk::<8>(),
-        ) {
-            return a0 == b0 && a1 == b1;
-        }
-        if let (Some(a0), Some(a1), Some(b0), Some(b1)) = (
-            a.first_chunk::<4>(),
-            a.last_chunk::<4>(),
-            b.first_chunk::<4>(),
-            b.last_chunk::<4>(),
-        ) {
-            return a0 == b0 && a1 == b1;
-        }
-    }
-    a == b
+    let agree = match a.len() {
+        _ if COMPACT => None,
+        0..4 => Some(tail(a) == tail(b)),
+        4..8 => ends_agree::<4>(a, b),
+        8..=16 => ends_agree::<8>(a, b),
+        17..=SHORT => ends_agree::<16>(a, b),
+        _ => None,
+    };
+    agree.unwrap_or_else(|| a == b)
 }
 
 /// A hash of `bytes` under `seed` for tables in memory. Fast; not stable between versions of this

@@ -2,6 +2,8 @@
 
 use alloc::{string::String, vec::Vec};
 
+use crate::messages::{Message, m};
+
 /// Why a list of hashed ids does not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct HashedIdsError {
@@ -27,12 +29,12 @@ pub(crate) enum HashedIdsProblem {
 
 impl HashedIdsProblem {
     /// A sentence's end: "the list …".
-    pub(crate) fn message(self) -> &'static str {
+    pub(crate) fn message(self) -> Message {
         match self {
-            Self::Base64 => "is not base64",
-            Self::Number => "holds a malformed number",
-            Self::Order => "does not ascend within 64 bits",
-            Self::TooMany => "holds too many hashes",
+            Self::Base64 => m!("is not base64"),
+            Self::Number => m!("holds a malformed number"),
+            Self::Order => m!("does not ascend within 64 bits"),
+            Self::TooMany => m!("holds too many hashes"),
         }
     }
 }

@@ -55,6 +55,8 @@ mod json;
 mod json_write;
 pub mod limits;
 mod load;
+mod memory;
+mod messages;
 mod number;
 mod pointer;
 mod refresh;
@@ -91,7 +93,7 @@ pub use exposure::{
 pub use exposure_log::{
     Arm, ArmCounters, Batch, BatchId, Counters, Delivery, DropReason, Drops, ExposureLog,
     ExposureLogConfig, InvalidId, LogStep, Recorded, RestoreError, Restored, RestoredCounters,
-    Sampling,
+    Sampling, read_spool, write_spool,
 };
 pub use flag_set::{FlagHandle, FlagSet, Metadata};
 #[cfg(feature = "imported")]

@@ -28,6 +28,7 @@ use crate::flag_set::{
 use crate::hash::xxh64;
 use crate::json::{Document, Json, Kind};
 use crate::limits;
+use crate::messages::m;
 use crate::number::write_u64;
 use crate::schema;
 use crate::sort::sort_by;
@@ -50,6 +51,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<FlagSet, LoadError> {
         return Err(LoadError::Document(Diagnostic {
             severity: Severity::Error,
             pointer: issue.pointer_from_root(),
+            code: issue.code(),
             message: issue.message(),
             flag: None,
         }));
@@ -223,22 +225,26 @@ impl<'d> Loader<'d> {
             holdouts,
             flags,
         ] = known;
-        if self.need(format, root, "member `format` is missing")
+        if self.need(format, root, m!("member `format` is missing"))
             && format.as_u64(u64::MAX) != Some(schema::FORMAT)
         {
-            self.wrong(format, "expected format 1");
+            self.wrong(format, m!("expected format 1"));
         }
         set.revision = self.integer(
             revision,
             0,
             (0, schema::MAX_REVISION),
-            "expected an integer from 0 to 9007199254740991",
+            m!("expected an integer from 0 to 9007199254740991"),
         );
         for (json, max, too_many) in [
-            (segments, limits::MAX_SEGMENTS, "more than 10,000 segments"),
-            (layers, limits::MAX_LAYERS, "more than 1,000 layers"),
-            (holdouts, limits::MAX_LAYERS, "more than 1,000 holdouts"),
-            (flags, usize::MAX, ""),
+            (
+                segments,
+                limits::MAX_SEGMENTS,
+                m!("more than 10,000 segments"),
+            ),
+            (layers, limits::MAX_LAYERS, m!("more than 1,000 layers")),
+            (holdouts, limits::MAX_LAYERS, m!("more than 1,000 holdouts")),
+            (flags, usize::MAX, m!("more than 100,000 flags")),
         ] {
             if json.exists() && self.is_object(json) && json.members().count() > max {
                 self.wrong(json, too_many);
@@ -306,6 +312,7 @@ impl<'d> Loader<'d> {
             self.diagnostics.push(Diagnostic {
                 severity: Severity::Warning,
                 pointer: String::new(),
+                code: m!("% more").code(),
                 message: concat(&[write_u64(self.unsaid, &mut [0; 20]), " more"]),
                 flag: None,
             });
@@ -321,16 +328,25 @@ impl<'d> Loader<'d> {
             self.unsaid += 1;
             return;
         }
-        self.add(severity, issue.pointer("", base), issue.message(), None);
+        let pointer = issue.pointer("", base);
+        self.add(severity, issue.code(), pointer, issue.message(), None);
     }
 
-    fn add(&mut self, severity: Severity, pointer: String, message: String, flag: Option<String>) {
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: u8,
+        pointer: String,
+        message: String,
+        flag: Option<String>,
+    ) {
         if self.diagnostics.len() == limits::MAX_DIAGNOSTICS {
             self.unsaid += 1;
             return;
         }
         self.diagnostics.push(Diagnostic {
             severity,
+            code,
             pointer,
             message,
             flag,
@@ -363,7 +379,7 @@ impl<'d> Loader<'d> {
         let why = concat(&[&pointer, ": ", &message]);
         self.tables.refusals.push((flag as u32, why));
         let key = concat(&[self.tables.symbols.get(flag as u32)]);
-        self.add(Severity::Error, pointer, message, Some(key));
+        self.add(Severity::Error, issue.code(), pointer, message, Some(key));
     }
 
     /// Layers or holdouts.
@@ -409,7 +425,7 @@ impl<'d> Loader<'d> {
             [unit, salt, hash, json.absent()]
         };
         let mut cut = 0;
-        if holdout && self.need(percent, json, "member `percent` is missing") {
+        if holdout && self.need(percent, json, m!("member `percent` is missing")) {
             cut = self.percent(percent);
         }
         let salt = if salt.exists() {

@@ -1,13 +1,15 @@
 //! Resolving a flag: the order of steps of `docs/flag-set.md`, section 3.3, readable top to bottom.
 
 use crate::bucketing::{Position, Unit};
-use crate::condition::{Evaluation, Slot};
+use crate::condition::Evaluation;
 use crate::context::EvaluationContext;
 use crate::flag_set::{
     Draw, Experiment, Flag, FlagHandle, FlagSet, FlagState, MissingUnit, NONE, NONE16, Rule, Span,
     find_arm,
 };
+use crate::hash::COMPACT;
 use crate::limits;
+use crate::memory::Slot;
 use crate::resolution::{ErrorCode, Reason, Resolution, Sticky};
 use crate::time::UnixMillis;
 use crate::trace::{NoTrace, Outcome, Trace};
@@ -23,10 +25,20 @@ pub(crate) fn resolve<'a>(
     context: &'a EvaluationContext<'a>,
     now: UnixMillis,
 ) -> Resolution<'a> {
-    let found = match shortcut(set, flag, context) {
-        Ok(resolution) => return resolution,
-        Err(found) => found,
-    };
+    resolve_or(set, flag, context, |found| {
+        evaluate(set, flag, found, context, now)
+    })
+}
+
+/// Resolves one flag that needs more than [`resolve_or`] looks at.
+#[inline(never)]
+fn evaluate<'a>(
+    set: &'a FlagSet,
+    flag: u32,
+    found: &'a Flag,
+    context: &'a EvaluationContext<'a>,
+    now: UnixMillis,
+) -> Resolution<'a> {
     if found.reads_attributes {
         let mut memory = [Slot::EMPTY; REMEMBERED];
         Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
@@ -35,47 +47,52 @@ pub(crate) fn resolve<'a>(
     }
 }
 
-/// The resolution, for the flags that need no evaluation; else the flag.
-#[inline]
-fn shortcut<'a>(
+/// Resolves one flag; those that need it with `evaluate`.
+///
+/// Inlined, and each answer made whole in one place, so that what the caller does not read is not written: copying
+/// an answer right after it was written in pieces stalls the processor for longer than the rest takes.
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
+fn resolve_or<'a>(
     set: &'a FlagSet,
     flag: u32,
     context: &'a EvaluationContext<'a>,
-) -> Result<Resolution<'a>, &'a Flag> {
+    evaluate: impl FnOnce(&'a Flag) -> Resolution<'a>,
+) -> Resolution<'a> {
     let Some(found) = set.tables.flags.get(flag as usize) else {
-        return Ok(Resolution::not_found(set, context));
+        return Resolution::not_found(set, context);
     };
     if found.rule_count == 0 || found.state != FlagState::Enabled {
-        return Ok(without_rules(set, context, flag, found));
+        return without_rules(set, context, flag, found);
     }
-    let draw = set.tables.draws.get(found.plain_draw as usize);
-    draw.and_then(|draw| plain_draw(set, context, flag, found, draw))
-        .ok_or(found)
+    if let Some(draw) = set.tables.draws.get(found.plain_draw as usize)
+        && let Some(unit) = context.targeting_key()
+        && context.attributes.len() <= limits::MAX_CONTEXT_ATTRIBUTES
+        && let Some(hash) = draw.prefix.xxh64(unit.as_bytes(), 0)
+    {
+        return plain_draw(set, context, flag, found, draw, Position::two_lanes(hash));
+    }
+    evaluate(found)
 }
 
 /// Resolves the flag that most experiments and rollouts are: one rule, which only draws, for the targeting
 /// key. The same steps as [`Evaluation::rules`] with all that such a rule does not have left out, which
-/// halves the time; none when the context is not the usual one either.
+/// halves the time.
 ///
 /// The property `a resolution equals its explanation` holds the two against each other.
-#[inline]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 fn plain_draw<'a>(
     set: &'a FlagSet,
     context: &'a EvaluationContext<'a>,
     flag: u32,
     found: &Flag,
     draw: &Draw,
-) -> Option<Resolution<'a>> {
-    let unit = context.targeting_key()?;
-    if context.attributes.len() > limits::MAX_CONTEXT_ATTRIBUTES {
-        return None;
-    }
-    let Position { arm, enrol } = Position::two_lanes(draw.prefix.xxh64(unit.as_bytes(), 0)?);
+    position: Position,
+) -> Resolution<'a> {
     let mut resolution = Resolution::none(set, context, flag, found.fallback);
     resolution.variant = found.default;
-    if enrol < draw.rollout {
+    if position.enrol < draw.rollout {
         let arms = draw.arms.of(&set.tables.arms);
-        let served = match find_arm(arms, arm) {
+        let served = match find_arm(arms, position.arm) {
             Some(arm) => arm.variant,
             None => found.plain_serve,
         };
@@ -88,7 +105,7 @@ fn plain_draw<'a>(
             }
         }
     }
-    Some(resolution)
+    resolution
 }
 
 /// Resolves a flag as [`resolve`] does, telling `trace` each step.
@@ -118,7 +135,7 @@ impl FlagSet {
         let mut memory = alloc::vec![Slot::EMPTY; slots];
         (0..self.tables.flags.len() as u32).filter_map(move |flag| {
             let handle = self.flag_at(flag)?;
-            let resolution = shortcut(self, flag, context).unwrap_or_else(|found| {
+            let resolution = resolve_or(self, flag, context, |found| {
                 Evaluation::new(self, context, now, &mut memory, NoTrace).rules(flag, found)
             });
             Some((handle, resolution))
@@ -184,10 +201,29 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
             start: found.rules,
             len: found.rule_count.into(),
         };
-        for (index, rule) in rules.of(&set.tables.rules).iter().enumerate() {
-            let index = index as u16;
+        let all = rules.of(&set.tables.rules);
+        let mut next = 0;
+        loop {
+            let mut matches = false;
+            if !T::HEARS
+                && !COMPACT
+                && let Some(rest @ [_, ..]) = all.get(next..)
+            {
+                let passed;
+                (passed, matches) = self.pass_over(rest);
+                next += passed;
+            }
+            let Some(rule) = all.get(next) else {
+                return resolution;
+            };
+            let index = next as u16;
+            next += 1;
             self.trace.rule_start(set, flag, index);
-            let tried = self.rule(flag, index, rule, &mut resolution);
+            let tried = if matches {
+                self.matched(flag, index, rule, &mut resolution)
+            } else {
+                self.rule(flag, index, rule, &mut resolution)
+            };
             self.trace.rule_end(&resolution, tried);
             match tried {
                 Tried::Serve(variant) => {
@@ -211,10 +247,9 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
                 Tried::NotEnrolled(_) => {}
             }
             if rule.stop {
-                break;
+                return resolution;
             }
         }
-        resolution
     }
 
     #[inline]
@@ -232,12 +267,25 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
             return Tried::Pass(Outcome::OutsideWindow);
         }
         if rule.condition != NONE {
-            match self.root_condition(rule.condition) {
+            match self.condition(rule.condition) {
                 Ok(true) => {}
                 Ok(false) => return Tried::Pass(Outcome::ConditionFalse),
                 Err(code) => return Tried::Error(code),
             }
         }
+        self.matched(flag, index, rule, resolution)
+    }
+
+    /// A rule whose condition is true.
+    #[inline]
+    fn matched(
+        &mut self,
+        flag: u32,
+        index: u16,
+        rule: &'a Rule,
+        resolution: &mut Resolution<'a>,
+    ) -> Tried {
+        let tables = &self.set.tables;
         let Some(draw) = tables.draws.get(rule.draw as usize) else {
             return Tried::Serve(rule.serve);
         };

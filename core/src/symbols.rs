@@ -3,8 +3,9 @@
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::hash::{key_hash, same};
+use crate::hash::{COMPACT, SHORT, key_hash, same};
 
 /// The number of an interned text.
 pub(crate) type Symbol = u32;
@@ -13,8 +14,8 @@ pub(crate) type Symbol = u32;
 #[derive(Debug)]
 pub(crate) struct Symbols {
     text: String,
-    /// Where each text ends; it begins where the one before ends.
-    ends: Vec<u32>,
+    /// Where each text begins, and where the last one ends: one more than there are texts.
+    starts: Vec<u32>,
     /// Open addressing with linear probing. A slot is 0 when free, else a symbol plus one in its low bits
     /// and, in the bits left over, the top of the text's hash: most probes end without touching the text.
     slots: Vec<u32>,
@@ -24,63 +25,77 @@ pub(crate) struct Symbols {
 impl Symbols {
     /// `seed` is taken from the document, so that nobody can write names that all collide.
     pub(crate) fn new(seed: u64, capacity: usize) -> Self {
+        let mut starts = Vec::with_capacity(capacity + 1);
+        starts.push(0);
         Self {
             text: String::new(),
-            ends: Vec::with_capacity(capacity),
+            starts,
             slots: vec![0; slots_for(capacity)],
             seed,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.starts.len().saturating_sub(1)
     }
 
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
+    #[inline]
     pub(crate) fn get(&self, symbol: Symbol) -> &str {
-        let index = symbol as usize;
-        let start = match index.checked_sub(1) {
-            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
-            None => 0,
-        };
-        let end = self.ends.get(index).copied().unwrap_or_default();
-        self.text
-            .get(start as usize..end as usize)
+        let range = self.range(symbol);
+        range
+            .and_then(|range| self.text.get(range))
             .unwrap_or_default()
     }
 
-    fn bytes(&self, symbol: Symbol) -> &[u8] {
-        let index = symbol as usize;
-        let start = match index.checked_sub(1) {
-            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
-            None => 0,
-        };
-        let end = self.ends.get(index).copied().unwrap_or_default();
-        self.text
-            .as_bytes()
-            .get(start as usize..end as usize)
+    #[inline]
+    pub(crate) fn bytes(&self, symbol: Symbol) -> &[u8] {
+        let range = self.range(symbol);
+        range
+            .and_then(|range| self.text.as_bytes().get(range))
             .unwrap_or_default()
+    }
+
+    #[inline]
+    fn range(&self, symbol: Symbol) -> Option<Range<usize>> {
+        let [start, end] = *self.starts.get(symbol as usize..)?.first_chunk()?;
+        Some(start as usize..end as usize)
     }
 
     /// The symbol of this text, if it is interned.
     #[cfg_attr(not(target_family = "wasm"), inline)]
     #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn find(&self, text: &[u8]) -> Option<Symbol> {
-        let mask = self.slots.len().wrapping_sub(1);
-        let low = low_bits(mask);
         let hash = key_hash(text, self.seed);
-        let tag = (hash >> 32) as u32 & !low;
+        // Most texts are at their first place. Looking there alone is no loop and calls nothing.
+        if !COMPACT {
+            let mask = self.slots.len().wrapping_sub(1);
+            let slot = *self.slots.get(hash as usize & mask)?;
+            let symbol = (slot & low_bits(mask)).wrapping_sub(1);
+            if slot & !low_bits(mask) == tag(hash, mask)
+                && text.len() <= SHORT
+                && same(self.bytes(symbol), text)
+            {
+                return Some(symbol);
+            }
+        }
+        self.find_from(text, hash)
+    }
+
+    #[cfg_attr(not(target_family = "wasm"), inline(never))]
+    fn find_from(&self, text: &[u8], hash: u64) -> Option<Symbol> {
+        let mask = self.slots.len().wrapping_sub(1);
         let mut at = hash as usize & mask;
         loop {
             let slot = *self.slots.get(at)?;
             if slot == 0 {
                 return None;
             }
-            if slot & !low == tag {
-                let symbol = (slot & low).wrapping_sub(1);
+            if slot & !low_bits(mask) == tag(hash, mask) {
+                let symbol = (slot & low_bits(mask)).wrapping_sub(1);
                 if same(self.bytes(symbol), text) {
                     return Some(symbol);
                 }
@@ -94,11 +109,11 @@ impl Symbols {
         if let Some(symbol) = self.find(text.as_bytes()) {
             return symbol;
         }
-        let symbol = self.ends.len() as Symbol;
+        let symbol = self.len() as Symbol;
         self.text.push_str(text);
-        self.ends.push(self.text.len() as u32);
-        if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
-            self.rebuild(slots_for(self.ends.len() * 2));
+        self.starts.push(self.text.len() as u32);
+        if (self.len() + 1) * 4 > self.slots.len() * 3 {
+            self.rebuild(slots_for(self.len() * 2));
         } else {
             self.place(symbol);
         }
@@ -109,8 +124,8 @@ impl Symbols {
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn shrink(&mut self) {
         self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        let slots = slots_for(self.ends.len());
+        self.starts.shrink_to_fit();
+        let slots = slots_for(self.len());
         if slots < self.slots.len() {
             self.rebuild(slots);
         }
@@ -118,19 +133,18 @@ impl Symbols {
 
     fn rebuild(&mut self, slots: usize) {
         self.slots = vec![0; slots];
-        for symbol in 0..self.ends.len() as Symbol {
+        for symbol in 0..self.len() as Symbol {
             self.place(symbol);
         }
     }
 
     fn place(&mut self, symbol: Symbol) {
         let mask = self.slots.len().wrapping_sub(1);
-        let low = low_bits(mask);
         let hash = key_hash(self.bytes(symbol), self.seed);
         let mut at = hash as usize & mask;
         while let Some(slot) = self.slots.get_mut(at) {
             if *slot == 0 {
-                *slot = (hash >> 32) as u32 & !low | (symbol + 1);
+                *slot = tag(hash, mask) | (symbol + 1);
                 return;
             }
             at = (at + 1) & mask;
@@ -138,7 +152,7 @@ impl Symbols {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.text.capacity() + 4 * (self.ends.capacity() + self.slots.capacity())
+        self.text.capacity() + 4 * (self.starts.capacity() + self.slots.capacity())
     }
 }
 
@@ -150,4 +164,9 @@ fn slots_for(len: usize) -> usize {
 /// The bits of a slot that hold a symbol plus one. As the table is never full, that is at most `mask`.
 fn low_bits(mask: usize) -> u32 {
     mask as u32
+}
+
+/// What a slot holds beside the symbol.
+fn tag(hash: u64, mask: usize) -> u32 {
+    (hash >> 32) as u32 & !low_bits(mask)
 }

@@ -27,6 +27,9 @@ pub enum Outcome {
 
 /// What an explanation hears of.
 pub(crate) trait Trace<'a> {
+    /// Whether anybody listens. If not, what would be told need not happen in its order.
+    const HEARS: bool = true;
+
     #[inline]
     fn rule_start(&mut self, _set: &'a FlagSet, _flag: u32, _rule: u16) {}
     #[inline]
@@ -67,4 +70,6 @@ pub(crate) trait Trace<'a> {
 /// Hears nothing.
 pub(crate) struct NoTrace;
 
-impl Trace<'_> for NoTrace {}
+impl Trace<'_> for NoTrace {
+    const HEARS: bool = false;
+}

@@ -72,18 +72,18 @@ impl<'a> Version<'a> {
         Some(version)
     }
 
-    /// The version of these three numbers and nothing else.
-    pub(crate) const fn plain(core: [u64; 3]) -> Version<'static> {
-        Version {
-            core,
-            more: &[],
-            pre_release: &[],
+    /// The version as one number of the same order; [`Packed::NONE`] unless it is three numbers, none of them
+    /// huge, and nothing else that precedence looks at.
+    pub(crate) fn packed(&self) -> Packed {
+        let [major, minor, patch] = self.core;
+        let fits = major >> (64 - MINOR_BITS - PATCH_BITS) == 0
+            && minor >> MINOR_BITS == 0
+            && patch >> PATCH_BITS == 0;
+        if fits && self.more.is_empty() && self.pre_release.is_empty() {
+            Packed((major << MINOR_BITS | minor) << PATCH_BITS | patch)
+        } else {
+            Packed::NONE
         }
-    }
-
-    /// The three numbers, if this version has nothing else that precedence looks at.
-    pub(crate) fn as_plain(&self) -> Option<[u64; 3]> {
-        (self.more.is_empty() && self.pre_release.is_empty()).then_some(self.core)
     }
 
     /// Precedence by section 11 of the specification; further numbers of loose versions follow the
@@ -93,6 +93,66 @@ impl<'a> Version<'a> {
             .cmp(&other.core)
             .then_with(|| cmp_more(self.more, other.more))
             .then_with(|| cmp_pre_release(self.pre_release, other.pre_release))
+    }
+}
+
+/// Bits of the second number of a [`Packed`] version.
+const MINOR_BITS: u32 = 18;
+/// Bits of the third, which may be a date such as 20260131.
+const PATCH_BITS: u32 = 26;
+
+/// A version of three numbers, in one that orders as precedence does.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Packed(pub(crate) u64);
+
+impl Packed {
+    /// A version that does not fit. The one whose number this would be does not either.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+
+    /// Reads what most versions are: three numbers and two dots, nothing that needs thought. None says that
+    /// [`Version::parse`] has to look.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        // No number of so few digits overflows.
+        if text.len() > 18 {
+            return None;
+        }
+        let mut core = [0_u64; 3];
+        let mut rest = text.iter();
+        for (place, number) in core.iter_mut().enumerate() {
+            *number = digit(*rest.next()?)?;
+            loop {
+                match rest.next() {
+                    Some(b'.') if place < 2 => break,
+                    // After a leading zero nothing follows.
+                    Some(byte) if *number != 0 => *number = *number * 10 + digit(*byte)?,
+                    None if place == 2 => break,
+                    _ => return None,
+                }
+            }
+        }
+        let version = Version {
+            core,
+            more: &[],
+            pre_release: &[],
+        };
+        Some(version.packed()).filter(|packed| *packed != Self::NONE)
+    }
+
+    pub(crate) const fn version(self) -> Version<'static> {
+        Version {
+            core: [
+                self.0 >> MINOR_BITS >> PATCH_BITS,
+                self.0 >> PATCH_BITS & ((1 << MINOR_BITS) - 1),
+                self.0 & ((1 << PATCH_BITS) - 1),
+            ],
+            more: &[],
+            pre_release: &[],
+        }
+    }
+
+    /// The three numbers.
+    pub(crate) const fn numbers(self) -> [u64; 3] {
+        self.version().core
     }
 }
 
@@ -115,15 +175,18 @@ pub(crate) enum Comparison {
 
 impl Comparison {
     /// Whether `order`, of the value to the operand, is one that is asked for.
-    pub(crate) fn holds(self, order: Ordering) -> bool {
-        match self {
-            Self::Equal => order.is_eq(),
-            Self::NotEqual => order.is_ne(),
-            Self::Less => order.is_lt(),
-            Self::LessOrEqual => order.is_le(),
-            Self::Greater => order.is_gt(),
-            Self::GreaterOrEqual => order.is_ge(),
-        }
+    #[inline]
+    pub(crate) const fn holds(self, order: Ordering) -> bool {
+        // What it asks for, as bits: less 1, equal 2, greater 4. A table, not a jump.
+        let asked = match self {
+            Self::Equal => 2,
+            Self::NotEqual => 5,
+            Self::Less => 1,
+            Self::LessOrEqual => 3,
+            Self::Greater => 4,
+            Self::GreaterOrEqual => 6,
+        };
+        asked >> (order as i8 + 1) & 1 == 1
     }
 }
 

@@ -7,7 +7,7 @@ use crate::tools;
 const APART: [&str; 2] = ["bench", "fuzz"];
 
 /// What users build on, and therefore what the oldest supported Rust must build.
-const PUBLISHED: &str = "-p bucketry-core -p bucketry-import -p bucketry-cli";
+const PUBLISHED: &str = "-p bucketry -p bucketry-core -p bucketry-import -p bucketry-cli";
 
 pub(crate) fn lint(project: &Project) -> Result<(), Stop> {
     tools::component(project, "cargo fmt --version", "rustfmt")?;

@@ -42,6 +42,12 @@ impl Generator {
         Self(u64::from_le_bytes(bytes()))
     }
 
+    /// Always the same numbers.
+    #[cfg(test)]
+    pub(crate) const fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Uniform over all 64 bits.
     pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

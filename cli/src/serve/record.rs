@@ -299,39 +299,6 @@ fn needed<T>(member: &Option<T>, name: impl Display) -> Result<&T, String> {
     member.as_ref().ok_or_else(|| format!("{name} is missing"))
 }
 
-/// What a restart must know of a line that was stored.
-pub(super) struct Reread {
-    pub(super) number: Option<(ProducerId, u64)>,
-    pub(super) seen: Option<Seen>,
-    pub(super) heartbeat: Option<Heartbeat>,
-}
-
-/// Reads a line that was stored; none if it is no record.
-pub(super) fn reread(line: &[u8]) -> Option<Reread> {
-    let record = Record::read(line).ok()?;
-    let mut read = Reread {
-        number: record.number().ok()?,
-        seen: None,
-        heartbeat: None,
-    };
-    match &*record.rec.0 {
-        "exposure" | "repeat" => {
-            read.seen = Some(Seen {
-                event_id: event_id(&record.event_id.as_ref()?.0)?,
-                ts: record.ts?,
-            });
-        }
-        "heartbeat" => read.heartbeat = record.heartbeat().ok(),
-        _ => {}
-    }
-    Some(read)
-}
-
-fn event_id(hex: &str) -> Option<EventId> {
-    // Both ids are 32 digits; one parser is enough.
-    hex.parse().map(|ProducerId(bytes)| EventId(bytes)).ok()
-}
-
 /// What is stored in place of an exposure that is stored already: it keeps the number, so that what is missing can still
 /// be told, and readers skip its kind.
 pub(super) fn write_repeat(producer: ProducerId, seq: u64, seen: Seen, out: &mut Vec<u8>) {

@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use bucketry_core::{EventId, ProducerId};
+use bucketry_core::{BatchId, EventId, ProducerId};
 use tokio::sync::oneshot;
 
-use super::files::Folder;
 use super::ledger::{Ledger, Totals};
 use super::ranges::Ranges;
 use super::record::{Batch, Heartbeat, Seen, write_repeat};
+use super::shelf::Shelf;
 use crate::clock;
 use crate::failure::{note, warning};
 
@@ -87,16 +87,16 @@ struct Shared {
 
 impl Store {
     /// Starts the thread. At most `waiting` batches wait for it.
-    pub(super) fn start(folder: Folder, ledger: Ledger, waiting: usize) -> io::Result<Self> {
+    pub(super) fn start(shelf: Shelf, ledger: Ledger, waiting: usize) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(waiting);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             counts: Mutex::default(),
             problem: Mutex::default(),
-            folder: folder.path().display().to_string(),
+            folder: shelf.path.display().to_string(),
         });
         let writer = Writer {
-            folder,
+            shelf,
             shared: Arc::clone(&shared),
         };
         let thread = thread::Builder::new()
@@ -168,7 +168,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 struct Writer {
-    folder: Folder,
+    shelf: Shelf,
     shared: Arc<Shared>,
 }
 
@@ -176,7 +176,6 @@ struct Writer {
 #[derive(Default)]
 struct Group {
     lines: Vec<u8>,
-    records: u64,
     held: BTreeMap<ProducerId, Ranges>,
     seen: HashMap<EventId, i64>,
     heartbeats: Vec<(ProducerId, u64, Heartbeat)>,
@@ -195,7 +194,7 @@ impl Writer {
     fn run(mut self, queue: &Receiver<Job>) {
         let mut failing = false;
         loop {
-            let due = self.folder.until_due().unwrap_or(IDLE);
+            let due = self.shelf.files.until_due().unwrap_or(IDLE);
             let wait = if failing { due.max(RETRY) } else { due };
             match queue.recv_timeout(wait) {
                 Ok(first) => {
@@ -205,12 +204,11 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            let rotated = self.folder.rotate();
+            let rotated = self.shelf.files.seal_if_due();
             failing = rotated.is_err();
             self.tell_failure(rotated);
         }
-        let sealed = self.folder.seal();
-        self.tell_failure(sealed);
+        self.shelf.files.close();
     }
 
     /// What is stored together: the first that came and what waits behind it.
@@ -230,7 +228,8 @@ impl Writer {
         if group.lines.is_empty() {
             return self.answer(group.answers, None);
         }
-        let done = self.folder.append(&group.lines, group.records, &group.held);
+        let numbers = group.numbers();
+        let done = self.shelf.files.append(&group.lines, &numbers);
         if let Err(error) = done {
             let reason = error.to_string();
             self.tell_failure(Err(error));
@@ -301,6 +300,20 @@ impl Writer {
 }
 
 impl Group {
+    /// Which records the lines are.
+    fn numbers(&self) -> Vec<BatchId> {
+        let of = |(producer, held): (&ProducerId, &Ranges)| {
+            let producer = *producer;
+            let batch = move |(first, last): &(u64, u64)| BatchId {
+                producer,
+                first: *first,
+                last: *last,
+            };
+            held.as_slice().iter().map(batch).collect::<Vec<_>>()
+        };
+        self.held.iter().flat_map(of).collect()
+    }
+
     /// Takes from a batch what is not stored yet.
     fn add(&mut self, job: Job, ledger: &Ledger) {
         let Job {
@@ -331,7 +344,6 @@ impl Group {
             }
             answer.needs_disk = true;
             answer.stored.records += 1;
-            self.records += 1;
             let before = line.exposure.filter(|seen| self.has_seen(*seen, ledger));
             match (before, number) {
                 (Some(seen), Some((producer, seq))) => {
@@ -342,7 +354,6 @@ impl Group {
                 (Some(_), None) => {
                     answer.stored.records -= 1;
                     answer.stored.known += 1;
-                    self.records -= 1;
                 }
                 (None, _) => {
                     let text = body.get(line.bytes.clone()).unwrap_or_default();

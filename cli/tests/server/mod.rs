@@ -222,15 +222,16 @@ pub(crate) fn batches(
     made
 }
 
-/// The records in a folder, in the order of files and lines. A line that is no JSON fails the test.
+/// The records in a folder, in the order of files and lines, those of the file that grows too. A line that is no JSON
+/// fails the test.
 pub(crate) fn stored(folder: &Path) -> Vec<Value> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     files.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "ndjson")
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.ends_with(".ndjson") || name.ends_with(".ndjson.open")
     });
     files.sort();
     let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());

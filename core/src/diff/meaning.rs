@@ -14,6 +14,7 @@ use crate::flag_set::{
 use crate::formula::Formula;
 use crate::number::{Number, integral, write_u64};
 use crate::symbols::Symbols;
+use crate::version::Packed;
 
 /// Texts of what segments and prerequisites mean, numbered, of both sets alike.
 pub(super) struct Meanings(Symbols);
@@ -498,13 +499,9 @@ impl<'w, 'a> Writer<'w, 'a> {
                 self.number(span.len.into());
                 for comparator in span.of(&tables.comparators) {
                     self.number(comparator.comparison as u64);
-                    match comparator.plain {
-                        Some(numbers) => {
-                            for number in numbers {
-                                self.number(number);
-                            }
-                        }
-                        None => self.symbol(comparator.text),
+                    self.number(comparator.packed.0);
+                    if comparator.packed == Packed::NONE {
+                        self.symbol(comparator.text);
                     }
                 }
             }

@@ -108,6 +108,7 @@ fn a_prerequisite_brings_its_own_explanation() {
     assert_eq!(explanation.variant.as_deref(), Some("on"));
 }
 
+#[cfg(feature = "messages")]
 #[test]
 fn missing_flags_and_refused_ones_are_explained_too() {
     let set = FlagSet::from_json(br#"{"format":1,"flags":{"f":{"type":"boolean","default":"x"}}}"#);

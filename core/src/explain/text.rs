@@ -14,7 +14,7 @@ use crate::json_write::push_string;
 use crate::number::Number;
 use crate::time::{UnixMillis, format_rfc3339};
 use crate::value::{AttributeValue, Value};
-use crate::version::Comparison;
+use crate::version::{Comparison, Packed};
 
 /// Operands shown of a long list.
 const SHOWN: usize = 10;
@@ -230,9 +230,10 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         Op::NotBefore => format!("notBefore {}", time()),
         Op::Semver => {
             let comparators = span.of(&tables.comparators).iter().map(|comparator| {
-                let Some([major, minor, patch]) = comparator.plain else {
+                if comparator.packed == Packed::NONE {
                     return String::from(tables.symbols.get(comparator.text));
-                };
+                }
+                let [major, minor, patch] = comparator.packed.numbers();
                 let sign = match comparator.comparison {
                     Comparison::Equal => "=",
                     Comparison::NotEqual => "!=",

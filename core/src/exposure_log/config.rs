@@ -171,14 +171,16 @@ impl ExposureLogConfig {
         self
     }
 
-    /// How long an exposure waits for others before it is sent. 0 to 1 day; default: 10 s.
+    /// How long an exposure waits for others before it is sent, at most; half of it is drawn, so that processes which began
+    /// together do not send in step. 0 to 1 day; default: 10 s.
     #[must_use]
     pub const fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = millis(interval);
         self
     }
 
-    /// How often the counters are sent along, if anything changed. 1 second to 1 day; zero: never. Default: 60 s.
+    /// After how long, at most, the counters are sent along, if anything changed; half of it is drawn. 1 second to 1 day; zero:
+    /// never. Default: 60 s.
     #[must_use]
     pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
         self.heartbeat_interval = millis(interval);

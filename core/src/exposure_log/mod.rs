@@ -20,7 +20,7 @@ use core::time::Duration;
 pub use batch::{Batch, BatchId, InvalidId};
 pub use config::{ExposureLogConfig, Sampling};
 pub use counters::{Arm, ArmCounters, Counters, DropReason, Drops, RestoredCounters};
-pub use spool::RestoreError;
+pub use spool::{RestoreError, read as read_spool, write as write_spool};
 
 use batch::{HEARTBEAT, Held, LINE_OVERHEAD};
 use counters::Arms;
@@ -35,7 +35,7 @@ use crate::exposure::{
 use crate::hash::sha256_salted;
 use crate::json_write::{Members, push_u64};
 use crate::resolution::Assignment;
-use crate::schedule::{ConfigError, MonotonicMillis, Times, millis};
+use crate::schedule::{ConfigError, MonotonicMillis, Times, millis, pick};
 
 /// What became of an exposure when it was recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -119,8 +119,13 @@ pub struct ExposureLog {
     /// The size of batches made now: what was set, or what the receiver was found to take.
     batch_bytes: usize,
     flushing: bool,
+    /// Whether the flush still has to write the counters: once, although each answer changes them.
+    telling: bool,
     /// [`Counters::activity`] when the counters were last written, and when that was; none before the first poll.
     heartbeat: Option<(u64, MonotonicMillis)>,
+    /// How long the next batch waits, and the next writing of the counters: drawn for each.
+    flush_wait: u64,
+    heartbeat_wait: u64,
 }
 
 impl ExposureLog {
@@ -146,7 +151,10 @@ impl ExposureLog {
             next_seq: 1,
             batch_bytes: config.batch_bytes,
             flushing: false,
+            telling: false,
             heartbeat: None,
+            flush_wait: 0,
+            heartbeat_wait: 0,
             config,
         };
         let producer = log.config.producer;
@@ -261,6 +269,7 @@ impl ExposureLog {
             return step;
         }
         self.flushing = false;
+        self.telling = false;
         let wake = [held, self.next_batch_at(), self.next_heartbeat_at()];
         LogStep::Wait(wake.into_iter().flatten().min())
     }
@@ -269,6 +278,7 @@ impl ExposureLog {
     /// for it; a failure waits as usual.
     pub fn flush(&mut self) {
         self.flushing = true;
+        self.telling = true;
         self.outbox.flush();
     }
 
@@ -322,8 +332,16 @@ impl ExposureLog {
     /// What was queued is put into batches for it, so that it has its numbers for good; exporting more often than the
     /// flush interval makes smaller batches.
     pub fn export(&mut self) -> Vec<u8> {
+        let batches: Vec<_> = self.pending_batches().collect();
+        spool::write(&batches)
+    }
+
+    /// Everything pending, batch by batch, for a host that keeps its own account of what it has stored: what
+    /// [`export`](Self::export) gives is [`write_spool`] of all of them.
+    pub fn pending_batches(&mut self) -> impl Iterator<Item = (BatchId, &[u8])> {
         while self.queue.len() > 0 && self.seal(None) {}
-        spool::write(self.outbox.held())
+        let held = self.outbox.held().iter();
+        held.map(|batch| (batch.id, batch.body.as_slice()))
     }
 
     /// Takes over what another log exported, to send as it is: with its ids, producer and numbers.
@@ -332,7 +350,7 @@ impl ExposureLog {
     ///
     /// When the text is no spool, or was cut short or changed; this log then is as before.
     pub fn restore(&mut self, spool: &[u8]) -> Result<Restored, RestoreError> {
-        let batches = spool::read(spool)?;
+        let batches = spool::read_held(spool)?;
         for batch in &batches {
             if batch.id.producer == self.config.producer && batch.id.last >= self.next_seq {
                 return Err(RestoreError::ProducerReused);
@@ -473,7 +491,7 @@ impl ExposureLog {
         Some(if self.flushing || full {
             oldest
         } else {
-            oldest.after_millis(self.config.flush_interval)
+            oldest.after_millis(self.flush_wait)
         })
     }
 
@@ -483,21 +501,32 @@ impl ExposureLog {
         let interval = self.config.heartbeat_interval;
         if interval == 0
             || written == self.counters.activity()
-            || (self.outbox.is_failing() && !self.flushing)
+            || (self.outbox.is_failing() && !self.telling)
         {
             return None;
         }
-        Some(if self.flushing {
+        Some(if self.telling {
             at
         } else {
-            at.after_millis(interval)
+            at.after_millis(self.heartbeat_wait)
         })
     }
 
     fn heartbeat_due(&mut self, now: MonotonicMillis) -> bool {
-        // The first interval begins with the first poll: a log has no other beginning in time.
-        self.heartbeat.get_or_insert((0, now));
+        // The first intervals begin with the first poll: a log has no other beginning in time.
+        if self.heartbeat.is_none() {
+            self.heartbeat = Some((0, now));
+            self.draw_waits();
+        }
         self.next_heartbeat_at().is_some_and(|at| at <= now)
+    }
+
+    /// Half of each wait is drawn, so that processes which began together do not send in step.
+    fn draw_waits(&mut self) {
+        let chance = self.outbox.chance;
+        let draw = |full: u64, chance| full / 2 + pick(full - full / 2, chance);
+        self.flush_wait = draw(self.config.flush_interval, chance);
+        self.heartbeat_wait = draw(self.config.heartbeat_interval, chance.rotate_left(32));
     }
 
     /// Moves what is queued, up to a batch of it, into a batch with the counters at its head if `heartbeat`. Whether there was
@@ -534,6 +563,7 @@ impl ExposureLog {
         if arms.is_empty() {
             return false;
         }
+        self.draw_waits();
         let id = BatchId {
             producer: self.config.producer,
             first,
@@ -546,6 +576,7 @@ impl ExposureLog {
     /// Writes a line with the counters to the empty `out`: without the arms where those are too much for a batch or for
     /// the memory that is left, or not at all.
     fn write_heartbeat(&mut self, now: Times, out: &mut Vec<u8>) {
+        self.telling = false;
         let memory = self.config.max_bytes.saturating_sub(self.pending_bytes());
         let room = self.batch_bytes.min(memory.saturating_sub(LINE_OVERHEAD));
         let sequence = Some((self.config.producer, self.next_seq));

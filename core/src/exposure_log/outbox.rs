@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::schedule::{MonotonicMillis, backoff};
+use crate::schedule::{MonotonicMillis, backoff, pick};
 
 use super::LogStep;
 use super::batch::{BatchId, Held};
@@ -20,7 +20,7 @@ pub(super) struct Outbox {
     /// Until when the receiver asked not to be asked.
     pause_until: MonotonicMillis,
     /// Of the latest poll; what is drawn before the next comes out of it.
-    chance: u64,
+    pub(super) chance: u64,
 }
 
 impl Outbox {
@@ -99,8 +99,11 @@ impl Outbox {
         let Some(place) = self.place(id) else {
             return false;
         };
+        // Who were told the same moment do not all come back at it.
+        let spread = if pause > 0 { config.flush_interval } else { 0 };
+        let until = now.after_millis(pause + pick(spread, self.chance));
+        self.pause_until = self.pause_until.max(until);
         self.give_up(place, now, config);
-        self.pause_until = self.pause_until.max(now.after_millis(pause));
         true
     }
 

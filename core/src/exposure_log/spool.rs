@@ -15,7 +15,7 @@ use core::fmt;
 use crate::hash::sha256;
 use crate::json_write::{push_hex, push_u64};
 
-use super::batch::{HEARTBEAT, Held, field, read_batch_id, read_u64};
+use super::batch::{BatchId, HEARTBEAT, Held, field, read_batch_id, read_u64};
 use super::counters::OTHER;
 
 const NAME: &[u8] = b"bucketry-spool";
@@ -53,16 +53,18 @@ impl fmt::Display for RestoreError {
 
 impl core::error::Error for RestoreError {}
 
-pub(super) fn write(batches: &[Held]) -> Vec<u8> {
+/// Batches as text that [`ExposureLog::restore`](super::ExposureLog::restore) and [`read_spool`](read) read.
+#[must_use]
+pub fn write(batches: &[(BatchId, &[u8])]) -> Vec<u8> {
     let mut out = NAME.to_vec();
     push_field(&mut out, VERSION);
     push_field(&mut out, batches.len() as u64);
     out.push(b'\n');
-    for batch in batches {
-        batch.id.write(&mut out);
-        push_field(&mut out, batch.body.len() as u64);
+    for (id, body) in batches {
+        id.write(&mut out);
+        push_field(&mut out, body.len() as u64);
         out.push(b'\n');
-        out.extend_from_slice(&batch.body);
+        out.extend_from_slice(body);
     }
     let checksum = checksum_line(&out);
     out.extend_from_slice(&checksum);
@@ -74,8 +76,18 @@ fn push_field(out: &mut Vec<u8>, value: u64) {
     push_u64(out, value);
 }
 
+/// The batches of such a text, for a host that restores them one by one, as there is room.
+///
+/// # Errors
+///
+/// When the text is no spool, or was cut short or changed.
+pub fn read(spool: &[u8]) -> Result<Vec<(BatchId, Vec<u8>)>, RestoreError> {
+    let batches = read_held(spool)?.into_iter();
+    Ok(batches.map(|batch| (batch.id, batch.body)).collect())
+}
+
 /// The batches of a spool, as restored ones.
-pub(super) fn read(spool: &[u8]) -> Result<Vec<Held>, RestoreError> {
+pub(super) fn read_held(spool: &[u8]) -> Result<Vec<Held>, RestoreError> {
     let mut rest = spool;
     if field(&mut rest, b' ') != Some(NAME) {
         return Err(RestoreError::NotASpool);

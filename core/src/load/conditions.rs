@@ -8,6 +8,7 @@ use crate::flag_set::{IdList, NONE16, PositionTest, Range, Span, TARGETING_KEY, 
 use crate::hashed_ids;
 use crate::json::{Document, Json, Kind};
 use crate::limits;
+use crate::messages::{Message, m};
 use crate::schema;
 use crate::value::AttributeValue;
 
@@ -21,7 +22,7 @@ impl<'d> Loader<'d> {
         let root = self.tables.nodes.len();
         self.condition(json, scope, 1);
         if self.tables.nodes.len() - root > limits::MAX_CONDITIONS {
-            self.wrong(json, "more than 10,000 conditions");
+            self.wrong(json, m!("more than 10,000 conditions"));
         }
         root as u32
     }
@@ -62,10 +63,10 @@ impl<'d> Loader<'d> {
         &mut self,
         json: Json<'d>,
         depth: u32,
-        no_object: &'static str,
+        no_object: Message,
     ) -> bool {
         if depth > limits::MAX_CONDITION_DEPTH {
-            self.wrong(json, "conditions nest deeper than 32 levels");
+            self.wrong(json, m!("conditions nest deeper than 32 levels"));
         }
         if json.kind() != Kind::Object {
             self.wrong(json, no_object);
@@ -75,7 +76,7 @@ impl<'d> Loader<'d> {
     }
 
     pub(super) fn condition(&mut self, json: Json<'d>, scope: Scope, depth: u32) {
-        if !self.begin_condition(json, depth, "expected a condition, which is an object") {
+        if !self.begin_condition(json, depth, m!("expected a condition, which is an object")) {
             return;
         }
         let (mut kind, mut value, mut kinds) = ("", json, 0);
@@ -87,12 +88,12 @@ impl<'d> Loader<'d> {
         }
         if kinds != 1 {
             let kinds = &schema::CONDITION_KINDS;
-            return self.wrong_with(json, "expected exactly one of: %", kinds);
+            return self.wrong_with(json, m!("expected exactly one of: %"), kinds);
         }
         #[cfg(feature = "imported")]
         if scope.element && !schema::ELEMENT_CONDITION_KINDS.contains(&kind) {
             let kinds = &schema::ELEMENT_CONDITION_KINDS;
-            return self.wrong_with(json, "expected exactly one of: %", kinds);
+            return self.wrong_with(json, m!("expected exactly one of: %"), kinds);
         }
         match kind {
             #[cfg(feature = "imported")]
@@ -120,7 +121,7 @@ impl<'d> Loader<'d> {
                 let mut op = Op::Not;
                 if kind != "not" {
                     op = if kind == "all" { Op::All } else { Op::Any };
-                    let bound = "more than 10,000 conditions";
+                    let bound = m!("more than 10,000 conditions");
                     list = self.array(value, limits::MAX_CONDITIONS, bound).elements();
                 }
                 let at = self.push(op, 0, 0);
@@ -136,7 +137,7 @@ impl<'d> Loader<'d> {
             "segment" => {
                 let name = self.text(value);
                 let Some(segment) = self.memo.get(memo::SEGMENT, name) else {
-                    return self.wrong(value, "there is no segment `@`");
+                    return self.wrong(value, m!("there is no segment `@`"));
                 };
                 self.refer(segment, value);
                 self.push(Op::Segment, segment, 0);
@@ -154,18 +155,18 @@ impl<'d> Loader<'d> {
         let name = self.text(key);
         let flag = self.tables.symbols.find(name.as_bytes());
         let Some(flag) = flag.filter(|&flag| (flag as usize) < self.flags.len()) else {
-            return self.wrong(key, "there is no flag `@`");
+            return self.wrong(key, m!("there is no flag `@`"));
         };
         let item = self.flag_item(flag as usize);
         if item == scope.item {
-            self.wrong(key, "this refers back to itself in a circle");
+            self.wrong(key, m!("this refers back to itself in a circle"));
         }
         if self.is_wrong() {
             return;
         }
         self.refer(item as u32, key);
         if u8::from(is.exists()) + u8::from(enabled.exists()) + u8::from(value.exists()) != 1 {
-            return self.wrong(json, "expected exactly one of: is, enabled, value");
+            return self.wrong(json, m!("expected exactly one of: is, enabled, value"));
         }
         if enabled.exists() {
             let enabled = self.boolean(enabled, false);
@@ -189,14 +190,16 @@ impl<'d> Loader<'d> {
                 let variant = variants.start + number;
                 self.tested += 1 + self.tables.value_bytes(variant);
                 if self.tested > limits::MAX_TESTED_BYTES {
-                    self.wrong(value, "prerequisites test more than 64 MiB of values");
+                    self.wrong(value, m!("prerequisites test more than 64 MiB of values"));
                 } else if self.variant_passes(test as u32, variant) {
                     self.tables.symbol_lists.push(number);
                 }
             }
             self.tables.nodes.truncate(test);
         } else {
-            for element in self.one_or_array(is, limits::MAX_VARIANTS, "more than 1,000 variants") {
+            for element in
+                self.one_or_array(is, limits::MAX_VARIANTS, m!("more than 1,000 variants"))
+            {
                 self.text(element);
                 if !refused {
                     let variant = self.variant_in(variants, element);
@@ -241,7 +244,7 @@ impl<'d> Loader<'d> {
     fn position(&mut self, json: Json<'d>, scope: Scope) {
         let [salt, unit, hash, lane, missing, ranges, share] =
             self.fields(json, &schema::POSITION_MEMBERS);
-        if !self.need(salt, json, "member `salt` is missing") {
+        if !self.need(salt, json, m!("member `salt` is missing")) {
             return;
         }
         let salt_text = self.salt(salt);
@@ -259,10 +262,10 @@ impl<'d> Loader<'d> {
         let missing = self.missing_unit(missing, &schema::MISSING_POSITION);
         let start = self.tables.ranges.len() as u32;
         if ranges.exists() == share.exists() {
-            self.wrong(json, "expected either `ranges` or `percent`");
+            self.wrong(json, m!("expected either `ranges` or `percent`"));
         } else if ranges.exists() {
             let modulus = self.tables.hash(hash).modulus();
-            let bound = "more than 1,000 ranges";
+            let bound = m!("more than 1,000 ranges");
             let pairs = self.array(ranges, limits::MAX_POSITION_RANGES, bound);
             for pair in pairs.elements() {
                 let (start, end) = self.range(pair, modulus);
@@ -270,7 +273,7 @@ impl<'d> Loader<'d> {
             }
         } else {
             if lane.exists() {
-                self.wrong(lane, "`percent` has a lane of its own");
+                self.wrong(lane, m!("`percent` has a lane of its own"));
             }
             let end = self.percent(share);
             self.tables.ranges.push(Range { start: 0, end });
@@ -309,7 +312,9 @@ impl<'d> Loader<'d> {
         let head = [experiment, first as u32, end as u32];
         self.tables.symbol_lists.extend(head);
         if is.exists() {
-            for element in self.one_or_array(is, limits::MAX_VARIANTS, "more than 1,000 variants") {
+            for element in
+                self.one_or_array(is, limits::MAX_VARIANTS, m!("more than 1,000 variants"))
+            {
                 let name = self.name(element);
                 let symbol = self.tables.symbols.intern(name);
                 self.tables.symbol_lists.push(symbol);
@@ -322,7 +327,7 @@ impl<'d> Loader<'d> {
 
     fn hashed_ids(&mut self, json: Json<'d>, list: Json<'d>) {
         let [_, salt, unit] = self.fields(json, &schema::HASHED_IDS_MEMBERS);
-        if !self.need(salt, json, "member `salt` is missing") {
+        if !self.need(salt, json, m!("member `salt` is missing")) {
             return;
         }
         let salt = self.salt(salt);

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::flag_set::{Draw, Experiment, NONE, Range, Span};
+use crate::messages::{Message, m};
 use crate::symbols::Symbol;
 
 use super::Loader;
@@ -64,7 +65,7 @@ impl<'d> Loader<'d> {
     }
 
     /// Takes what the experiments of a flag need. Otherwise the rule that clashes, and how.
-    fn clash(&self, flag: usize, taken: &mut Taken) -> Option<(usize, &'static str)> {
+    fn clash(&self, flag: usize, taken: &mut Taken) -> Option<(usize, Message)> {
         let tables = &self.tables;
         let rules = tables.flags.get(flag).map_or(Span::default(), |flag| Span {
             start: flag.rules,
@@ -86,7 +87,9 @@ impl<'d> Loader<'d> {
                 if !self.drawn_alike(draw, experiment, other) {
                     return Some((
                         place - 1,
-                        "another rule has this experiment with another phase, layer, slots, holdout, salt, unit or hash",
+                        m!(
+                            "another rule has this experiment with another phase, layer, slots, holdout, salt, unit or hash"
+                        ),
                     ));
                 }
                 continue;
@@ -98,7 +101,7 @@ impl<'d> Loader<'d> {
                 if taken.is_taken(experiment, *slot) {
                     return Some((
                         place - 1,
-                        "another experiment of the layer has some of these slots",
+                        m!("another experiment of the layer has some of these slots"),
                     ));
                 }
                 taken.take(experiment.key, experiment.layer, *slot);

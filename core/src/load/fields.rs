@@ -5,6 +5,7 @@ use alloc::string::String;
 use crate::bucketing::enrol_cut;
 use crate::json::{Elements, Json, Kind, push_pointer_token};
 use crate::limits;
+use crate::messages::{Message, m};
 use crate::number::{Number, parse_percent, write_u64};
 use crate::schema;
 use crate::time::parse_rfc3339;
@@ -15,24 +16,40 @@ use super::Loader;
 /// document may hold 100,000 broken flags, and the way from the root to the last is long.
 pub(super) struct Issue<'d> {
     at: Json<'d>,
-    /// `@` stands for the text of the place, `#` for its name, `%` for the detail.
-    message: &'static str,
+    message: Message,
+    #[cfg(feature = "messages")]
     detail: String,
 }
 
 impl<'d> Issue<'d> {
-    pub(super) fn new(at: Json<'d>, message: &'static str) -> Self {
+    pub(super) fn new(at: Json<'d>, message: Message) -> Self {
         Self {
             at,
             message,
+            #[cfg(feature = "messages")]
             detail: String::new(),
         }
     }
 
+    pub(super) const fn code(&self) -> u8 {
+        self.message.code()
+    }
+
     /// What is wrong, for a person.
+    #[cfg(not(feature = "messages"))]
+    pub(super) fn message(&self) -> String {
+        if self.message == Message::GIVEN {
+            return concat(&[self.at.text()]);
+        }
+        let code = u64::from(self.code());
+        concat(&["problem ", write_u64(code, &mut [0; 20])])
+    }
+
+    /// What is wrong, for a person.
+    #[cfg(feature = "messages")]
     pub(super) fn message(&self) -> String {
         let mut message = String::new();
-        for character in self.message.chars() {
+        for character in self.message.template().chars() {
             match character {
                 '@' => message.push_str(self.at.text()),
                 '#' => message.push_str(self.at.name()),
@@ -72,18 +89,25 @@ pub(super) struct Problem<'d> {
 impl<'d> Loader<'d> {
     #[cold]
     #[inline(never)]
-    pub(super) fn wrong(&mut self, at: Json<'d>, message: &'static str) {
+    pub(super) fn wrong(&mut self, at: Json<'d>, message: Message) {
         self.wrong_with(at, message, &[]);
     }
 
     /// With the parts of a list in the message's place of the detail.
     #[cold]
     #[inline(never)]
-    pub(super) fn wrong_with(&mut self, at: Json<'d>, message: &'static str, detail: &[&str]) {
+    pub(super) fn wrong_with(&mut self, at: Json<'d>, message: Message, detail: &[&str]) {
         if self.problem.is_some() {
             return;
         }
+        #[cfg_attr(
+            not(feature = "messages"),
+            expect(unused_mut, reason = "has no detail")
+        )]
         let mut issue = Issue::new(at, message);
+        #[cfg(not(feature = "messages"))]
+        let _ = detail;
+        #[cfg(feature = "messages")]
         for part in detail {
             if !issue.detail.is_empty() {
                 issue.detail.push_str(", ");
@@ -138,7 +162,7 @@ impl<'d> Loader<'d> {
     pub(super) fn is_object(&mut self, json: Json<'d>) -> bool {
         let is_object = json.kind() == Kind::Object;
         if !is_object {
-            self.wrong(json, "expected an object");
+            self.wrong(json, m!("expected an object"));
         }
         is_object
     }
@@ -151,7 +175,7 @@ impl<'d> Loader<'d> {
     }
 
     /// A member that must be there.
-    pub(super) fn need(&mut self, json: Json<'d>, parent: Json<'d>, missing: &'static str) -> bool {
+    pub(super) fn need(&mut self, json: Json<'d>, parent: Json<'d>, missing: Message) -> bool {
         if !json.exists() {
             self.wrong(parent, missing);
         }
@@ -161,7 +185,7 @@ impl<'d> Loader<'d> {
     #[inline(never)]
     pub(super) fn text(&mut self, json: Json<'d>) -> &'d str {
         if json.kind() != Kind::String {
-            self.wrong(json, "expected a string");
+            self.wrong(json, m!("expected a string"));
         }
         json.text()
     }
@@ -170,7 +194,7 @@ impl<'d> Loader<'d> {
     pub(super) fn boolean(&mut self, json: Json<'d>, default: bool) -> bool {
         let value = json.as_bool();
         if value.is_none() && json.exists() {
-            self.wrong(json, "expected true or false");
+            self.wrong(json, m!("expected true or false"));
         }
         value.unwrap_or(default)
     }
@@ -182,7 +206,7 @@ impl<'d> Loader<'d> {
         json: Json<'d>,
         default: u64,
         range: (u64, u64),
-        wrong: &'static str,
+        wrong: Message,
     ) -> u64 {
         if !json.exists() {
             return default;
@@ -202,13 +226,13 @@ impl<'d> Loader<'d> {
     }
 
     pub(super) fn check_name(&mut self, at: Json<'d>, name: &str) {
-        let bound = "a name has 1 to 256 bytes";
+        let bound = m!("a name has 1 to 256 bytes");
         self.check_text(at, name, limits::MAX_NAME_BYTES, bound);
     }
 
     pub(super) fn salt(&mut self, json: Json<'d>) -> &'d str {
         let salt = self.text(json);
-        let bound = "a salt has 1 to 1,024 bytes";
+        let bound = m!("a salt has 1 to 1,024 bytes");
         self.check_length(json, salt, limits::MAX_SALT_BYTES, bound);
         // Formulas of imported flags have line feeds in their salts.
         if salt.bytes().any(|byte| is_control(byte) && byte != b'\n') {
@@ -218,14 +242,14 @@ impl<'d> Loader<'d> {
     }
 
     #[inline(never)]
-    fn check_text(&mut self, at: Json<'d>, text: &str, max: usize, bound: &'static str) {
+    fn check_text(&mut self, at: Json<'d>, text: &str, max: usize, bound: Message) {
         self.check_length(at, text, max, bound);
         if text.bytes().any(is_control) {
             self.wrong(at, CONTROL);
         }
     }
 
-    fn check_length(&mut self, at: Json<'d>, text: &str, max: usize, bound: &'static str) {
+    fn check_length(&mut self, at: Json<'d>, text: &str, max: usize, bound: Message) {
         if text.is_empty() || text.len() > max {
             self.wrong(at, bound);
         }
@@ -240,7 +264,7 @@ impl<'d> Loader<'d> {
         if ppm.is_none() {
             self.wrong(
                 json,
-                "expected a number from 0 to 100 with at most four decimals",
+                m!("expected a number from 0 to 100 with at most four decimals"),
             );
         }
         ppm.map_or(0, enrol_cut)
@@ -261,7 +285,7 @@ impl<'d> Loader<'d> {
         if millis.is_none() {
             self.wrong(
                 json,
-                "expected a time: RFC 3339 with at most three fraction digits, or integer milliseconds since 1970",
+                m!("expected a time: RFC 3339 with at most three fraction digits, or integer milliseconds since 1970"),
             );
         }
         millis.unwrap_or_default()
@@ -269,9 +293,9 @@ impl<'d> Loader<'d> {
 
     /// An array; absent if it is none, or too long.
     #[inline(never)]
-    pub(super) fn array(&mut self, json: Json<'d>, max: usize, too_many: &'static str) -> Json<'d> {
+    pub(super) fn array(&mut self, json: Json<'d>, max: usize, too_many: Message) -> Json<'d> {
         if json.kind() != Kind::Array {
-            self.wrong(json, "expected an array");
+            self.wrong(json, m!("expected an array"));
         } else if json.elements().count() > max {
             self.wrong(json, too_many);
         } else {
@@ -285,7 +309,7 @@ impl<'d> Loader<'d> {
         &mut self,
         json: Json<'d>,
         max: usize,
-        too_many: &'static str,
+        too_many: Message,
     ) -> Elements<'d> {
         if json.kind() == Kind::String {
             json.alone()
@@ -306,7 +330,7 @@ impl<'d> Loader<'d> {
                 return place;
             }
         }
-        self.wrong_with(json, "expected one of: %", words);
+        self.wrong_with(json, m!("expected one of: %"), words);
         0
     }
 
@@ -322,21 +346,21 @@ impl<'d> Loader<'d> {
         }
         self.wrong_with(
             json,
-            "expected [start, end], integers with start < end <= %",
+            m!("expected [start, end], integers with start < end <= %"),
             &[write_u64(max, &mut [0; 20])],
         );
         (0, 1)
     }
 }
 
-const CONTROL: &str = "control characters are not allowed here";
+const CONTROL: Message = m!("control characters are not allowed here");
 
 fn is_control(byte: u8) -> bool {
     byte < 0x20 || byte == 0x7F
 }
 
-pub(super) const UNKNOWN: &str = "unknown member `#`";
-pub(super) const DOUBLE: &str = "duplicate member `#`";
+pub(super) const UNKNOWN: Message = m!("unknown member `#`");
+pub(super) const DOUBLE: Message = m!("duplicate member `#`");
 
 /// As `concat` of a slice, which brings overflow checks and their messages.
 pub(super) fn concat(parts: &[&str]) -> String {

@@ -11,6 +11,7 @@ use crate::flag_set::{
 };
 use crate::json::{Json, Kind};
 use crate::limits;
+use crate::messages::{Message, m};
 use crate::number::{Number, write_u64};
 use crate::resolution::Reason;
 use crate::schema;
@@ -41,12 +42,12 @@ const UNNAMED: Segment = Segment {
     root: NONE,
 };
 
-const NO_VALUE: [&str; 5] = [
-    "expected a value of type boolean",
-    "expected a value of type string",
-    "expected a value of type integer",
-    "expected a value of type number",
-    "expected a value of type object",
+const NO_VALUE: [Message; 5] = [
+    m!("expected a value of type boolean"),
+    m!("expected a value of type string"),
+    m!("expected a value of type integer"),
+    m!("expected a value of type number"),
+    m!("expected a value of type object"),
 ];
 
 impl<'d> Loader<'d> {
@@ -58,7 +59,7 @@ impl<'d> Loader<'d> {
             if number < self.flags.len() {
                 doubles.push((number, value));
             } else if number == limits::MAX_FLAGS {
-                return self.wrong(json, "more than 100,000 flags");
+                return self.wrong(json, m!("more than 100,000 flags"));
             } else {
                 self.flags.push(value);
             }
@@ -69,7 +70,7 @@ impl<'d> Loader<'d> {
         self.tables.flags = vec![EMPTY; count];
         self.tables.fingerprints = vec![0; count];
         for (number, value) in doubles {
-            let issue = Issue::new(value, "two flags have this key");
+            let issue = Issue::new(value, m!("two flags have this key"));
             self.refuse(segments + number, &issue);
         }
     }
@@ -105,7 +106,7 @@ impl<'d> Loader<'d> {
         let error = json.member("error");
         if error.exists() {
             self.text(error);
-            self.wrong(error, "@");
+            self.wrong(error, m!("@"));
         }
         let [
             value_type,
@@ -120,7 +121,7 @@ impl<'d> Loader<'d> {
             _,
         ] = self.fields(json, &schema::FLAG_MEMBERS);
         let mut flag = EMPTY;
-        if self.is_wrong() || !self.need(value_type, json, "member `type` is missing") {
+        if self.is_wrong() || !self.need(value_type, json, m!("member `type` is missing")) {
             return flag;
         }
         let type_name = self.text(value_type);
@@ -131,7 +132,7 @@ impl<'d> Loader<'d> {
             Some(known) => flag.value_type = *known,
             None => self.wrong(
                 value_type,
-                "expected boolean, string, integer, number or object",
+                m!("expected boolean, string, integer, number or object"),
             ),
         }
         if !self.boolean(enabled, true) {
@@ -153,7 +154,7 @@ impl<'d> Loader<'d> {
     #[inline(never)]
     pub(super) fn variant_in(&mut self, variants: Span, json: Json<'d>) -> u16 {
         let name = self.text(json);
-        self.variant_of(variants, name, json, "the flag has no variant `@`")
+        self.variant_of(variants, name, json, m!("the flag has no variant `@`"))
     }
 
     pub(super) fn variant_of(
@@ -161,7 +162,7 @@ impl<'d> Loader<'d> {
         variants: Span,
         name: &str,
         at: Json<'d>,
-        unknown: &'static str,
+        unknown: Message,
     ) -> u16 {
         let symbol = self.tables.symbols.find(name.as_bytes()).unwrap_or(NONE);
         let known = variants.of(&self.tables.variants);
@@ -182,11 +183,11 @@ impl<'d> Loader<'d> {
 
     fn variants(&mut self, flag: Json<'d>, json: Json<'d>, value_type: ValueType) -> Span {
         if !json.exists() && value_type != ValueType::Boolean {
-            self.wrong(flag, "member `variants` is missing");
+            self.wrong(flag, m!("member `variants` is missing"));
         }
         if json.exists() && self.is_object(json) {
             if json.members().count() > limits::MAX_VARIANTS {
-                self.wrong(json, "more than 1,000 variants");
+                self.wrong(json, m!("more than 1,000 variants"));
             }
             self.no_doubles(json);
         }
@@ -248,7 +249,10 @@ impl<'d> Loader<'d> {
             (ValueType::Number, Some(Number::Double(value))) => VariantValue::Number(value),
             _ => {
                 let message = NO_VALUE.get(value_type as usize).copied();
-                self.wrong(json, message.unwrap_or_default());
+                self.wrong(
+                    json,
+                    message.unwrap_or(m!("expected a value of type object")),
+                );
                 VariantValue::Boolean(false)
             }
         }
@@ -261,7 +265,7 @@ impl<'d> Loader<'d> {
             return NONE;
         }
         if json.members().count() > limits::MAX_METADATA {
-            self.wrong(json, "more than 64 members of metadata");
+            self.wrong(json, m!("more than 64 members of metadata"));
         }
         self.no_doubles(json);
         let start = self.tables.metadata.len() as u32;
@@ -274,7 +278,7 @@ impl<'d> Loader<'d> {
                 (Kind::Number, Some(Number::Double(_))) => ValueType::Number,
                 (Kind::Number, None) => return self.out_of_range(value),
                 _ => {
-                    self.wrong(value, "expected a string, a boolean or a number");
+                    self.wrong(value, m!("expected a string, a boolean or a number"));
                     return NONE;
                 }
             };
@@ -292,7 +296,7 @@ impl<'d> Loader<'d> {
     fn out_of_range(&mut self, at: Json<'d>) -> u32 {
         self.wrong(
             at,
-            "the number is too large for a double, or longer than 128 characters",
+            m!("the number is too large for a double, or longer than 128 characters"),
         );
         NONE
     }
@@ -325,12 +329,12 @@ impl<'d> Loader<'d> {
         if text.as_bytes().first() == Some(&b'/') {
             kind = AttributeKind::Pointer;
             if !valid_escapes(text.as_bytes()) {
-                self.wrong(json, "`~` in a JSON pointer is followed by 0 or 1");
+                self.wrong(json, m!("`~` in a JSON pointer is followed by 0 or 1"));
             }
         }
         let number = self.tables.attributes.len();
         if number == limits::MAX_ATTRIBUTES_READ {
-            self.wrong(json, "more than 60,000 attribute names");
+            self.wrong(json, m!("more than 60,000 attribute names"));
         }
         if self.is_wrong() {
             return 0;
@@ -371,7 +375,7 @@ impl<'d> Loader<'d> {
         let text = self.text(json);
         let pointer = text.is_empty() || text.as_bytes().first() == Some(&b'/');
         if !pointer || text.len() > limits::MAX_NAME_BYTES || !valid_escapes(text.as_bytes()) {
-            self.wrong(json, "expected a JSON pointer into the element");
+            self.wrong(json, m!("expected a JSON pointer into the element"));
         }
         let key = super::fields::concat(&["\0/", text]);
         if let Some(number) = self.memo.get(memo::ATTRIBUTE, &key) {
@@ -379,7 +383,7 @@ impl<'d> Loader<'d> {
         }
         let number = self.tables.attributes.len();
         if number == limits::MAX_ATTRIBUTES_READ {
-            self.wrong(json, "more than 60,000 attribute names");
+            self.wrong(json, m!("more than 60,000 attribute names"));
         }
         if self.is_wrong() {
             return 0;
@@ -407,7 +411,7 @@ impl<'d> Loader<'d> {
             if cfg!(not(feature = "imported")) {
                 self.wrong(json, super::operators::LEFT_OUT);
             }
-            if !self.need(of, json, "member `of` is missing") {
+            if !self.need(of, json, m!("member `of` is missing")) {
                 return 0;
             }
             self.one_of(empty, &schema::EMPTY_UNIT);
@@ -427,9 +431,9 @@ impl<'d> Loader<'d> {
         }
         let number = self.tables.units.len();
         if number == limits::MAX_ATTRIBUTES_READ {
-            self.wrong(json, "more than 60,000 different units");
+            self.wrong(json, m!("more than 60,000 different units"));
         }
-        let bound = "a unit names 1 to 8 attributes";
+        let bound = m!("a unit names 1 to 8 attributes");
         let list = self.one_or_array(json, limits::MAX_UNIT_CHAIN, bound);
         let start = self.tables.unit_attributes.len() as u32;
         for element in list {
@@ -486,7 +490,7 @@ impl<'d> Loader<'d> {
             if let Some(number) = number {
                 return number as u8;
             }
-            self.wrong(json, "unknown hash `@`");
+            self.wrong(json, m!("unknown hash `@`"));
             return 0;
         }
         self.modulus_hash(json)
@@ -494,13 +498,16 @@ impl<'d> Loader<'d> {
 
     #[cfg(not(feature = "imported"))]
     fn modulus_hash(&mut self, json: Json<'d>) -> u8 {
-        self.wrong(json, "this build of bucketry has no hash with a modulus");
+        self.wrong(
+            json,
+            m!("this build of bucketry has no hash with a modulus"),
+        );
         0
     }
 
     pub(super) fn need_two_lanes(&mut self, hash: u8, at: Json<'d>) {
         if !self.tables.hash(hash).has_two_lanes() {
-            self.wrong(at, "this needs a hash of two lanes, such as `xxh64`");
+            self.wrong(at, m!("this needs a hash of two lanes, such as `xxh64`"));
         }
     }
 }

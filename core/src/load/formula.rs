@@ -3,6 +3,7 @@
 use crate::bucketing::Hash;
 use crate::formula::{Formula, TextUnits};
 use crate::json::Json;
+use crate::messages::m;
 use crate::number::write_u64;
 use crate::schema;
 
@@ -13,14 +14,14 @@ impl<'d> Loader<'d> {
     /// The number of a hash that is written as an object.
     pub(super) fn modulus_hash(&mut self, json: Json<'d>) -> u8 {
         let [name, modulus, seed, text] = self.fields(json, &schema::HASH_MEMBERS);
-        if !self.need(name, json, "member `name` is missing") {
+        if !self.need(name, json, m!("member `name` is missing")) {
             return 0;
         }
-        self.need(modulus, json, "member `modulus` is missing");
+        self.need(modulus, json, m!("member `modulus` is missing"));
         let mut formula = Formula::named(self.text(name));
         match &mut formula {
             Some(Formula::Murmur3 { seed: own }) => {
-                let wrong = "expected an integer from 0 to 4294967295";
+                let wrong = m!("expected an integer from 0 to 4294967295");
                 *own = self.integer(seed, 0, (0, u32::MAX.into()), wrong) as u32;
             }
             _ if seed.exists() => self.wrong(seed, UNKNOWN),
@@ -44,7 +45,7 @@ impl<'d> Loader<'d> {
             },
         };
         if formula.is_none() && name.as_str() != Some(schema::MODULUS_HASH) {
-            self.wrong(name, "unknown hash `@` with a modulus");
+            self.wrong(name, m!("unknown hash `@` with a modulus"));
         }
         let hashes = &self.tables.hashes;
         if let Some(number) = hashes.iter().position(|known| *known == hash) {
@@ -52,7 +53,7 @@ impl<'d> Loader<'d> {
         }
         let number = hashes.len();
         if number > usize::from(u8::MAX) {
-            self.wrong(json, "more than 256 different hashes");
+            self.wrong(json, m!("more than 256 different hashes"));
         }
         if self.is_wrong() {
             return 0;
@@ -64,7 +65,7 @@ impl<'d> Loader<'d> {
     fn modulus(&mut self, json: Json<'d>, max: u64) -> u64 {
         let modulus = json.as_u64(max).filter(|modulus| *modulus >= 1);
         if json.exists() && modulus.is_none() {
-            let wrong = "expected an integer from 1 to %";
+            let wrong = m!("expected an integer from 1 to %");
             self.wrong_with(json, wrong, &[write_u64(max, &mut [0; 20])]);
         }
         modulus.unwrap_or(1)
@@ -74,7 +75,7 @@ impl<'d> Loader<'d> {
     pub(super) fn check_seed(&mut self, hash: u8, salt: &str, at: Json<'d>) {
         if !self.tables.hash(hash).takes_salt(salt) {
             let wrong =
-                "the salt of this hash is a seed: an integer from -2147483648 to 4294967295";
+                m!("the salt of this hash is a seed: an integer from -2147483648 to 4294967295");
             self.wrong(at, wrong);
         }
     }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::flag_set::Span;
 use crate::json::Json;
 use crate::limits;
+use crate::messages::m;
 
 use super::Loader;
 use super::fields::Issue;
@@ -117,7 +118,7 @@ impl<'d> Loader<'d> {
             // A sum: in which order they are named makes no difference.
             sum.print = sum.print.wrapping_add(used.print.rotate_left(17));
             if problem.is_none() && self.items.get(to).is_some_and(|item| item.refused) {
-                problem = Some((edge.at, "this refers to something that was refused"));
+                problem = Some((edge.at, m!("this refers to something that was refused")));
             }
         }
         if problem.is_none()
@@ -126,12 +127,12 @@ impl<'d> Loader<'d> {
             if sum.depth > limits::MAX_REFERENCE_DEPTH {
                 problem = Some((
                     edge.at,
-                    "segments and prerequisites are chained more than 32 levels deep",
+                    m!("segments and prerequisites are chained more than 32 levels deep"),
                 ));
             } else if sum.steps > limits::MAX_CONDITION_STEPS {
                 problem = Some((
                     edge.at,
-                    "resolving this could reach more than 100,000 conditions",
+                    m!("resolving this could reach more than 100,000 conditions"),
                 ));
             }
         }
@@ -162,7 +163,7 @@ impl<'d> Loader<'d> {
                 continue;
             };
             if let Some(edge) = self.edge(item, done.wrapping_sub(1)) {
-                let problem = Issue::new(edge.at, "this refers back to itself in a circle");
+                let problem = Issue::new(edge.at, m!("this refers back to itself in a circle"));
                 self.refuse(item, &problem);
             }
         }

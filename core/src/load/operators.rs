@@ -7,11 +7,12 @@ use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE
 use crate::flag_set::{Comparator, NONE, Span, TARGETING_KEY, ValueSet};
 use crate::json::{Json, Kind};
 use crate::limits;
+use crate::messages::{Message, m};
 use crate::number;
 use crate::schema::{self, Operator};
 use crate::sort::{sort, sort_by};
 use crate::text::compare_folded;
-use crate::version;
+use crate::version::{self, Packed};
 
 #[cfg(feature = "imported")]
 use super::Scope;
@@ -27,7 +28,7 @@ impl<'d> Loader<'d> {
         with_attribute: bool,
         depth: u32,
     ) {
-        if !self.begin_condition(json, depth, "expected an object with one operator") {
+        if !self.begin_condition(json, depth, m!("expected an object with one operator")) {
             return;
         }
         let mut operator = None;
@@ -40,7 +41,7 @@ impl<'d> Loader<'d> {
                 schema::OPERATORS.iter().find(|(known, _)| *known == name)
             {
                 if operator.is_some() {
-                    self.wrong(value, "a second operator `#`");
+                    self.wrong(value, m!("a second operator `#`"));
                 }
                 operator = Some((*known, value));
             } else if !(with_attribute && name == "attribute" || schema::is_ignored(name)) {
@@ -48,7 +49,7 @@ impl<'d> Loader<'d> {
             }
         }
         let Some((operator, operand)) = operator else {
-            return self.wrong(json, "no operator");
+            return self.wrong(json, m!("no operator"));
         };
         let mut modifiers = 0;
         let [ignore_case, loose, epoch, collation] = modifier_values;
@@ -61,13 +62,13 @@ impl<'d> Loader<'d> {
                 self.boolean(json, false)
             } else {
                 if json.exists() && self.text(json) != "seconds" {
-                    self.wrong(json, "expected \"seconds\"");
+                    self.wrong(json, m!("expected \"seconds\""));
                 }
                 json.exists()
             };
             if on {
                 if !allowed {
-                    self.wrong(json, "this operator does not take this modifier");
+                    self.wrong(json, m!("this operator does not take this modifier"));
                 }
                 modifiers |= bit;
             }
@@ -78,7 +79,7 @@ impl<'d> Loader<'d> {
         if collation.exists() {
             self.one_of(collation, &schema::COLLATIONS);
             if modifiers & TEXT == 0 {
-                self.wrong(collation, "only the order of texts takes a collation");
+                self.wrong(collation, m!("only the order of texts takes a collation"));
             }
             modifiers |= PADDED;
         }
@@ -113,7 +114,7 @@ impl<'d> Loader<'d> {
                 if operator == Operator::ContainsAll
                     && operand.elements().count() > limits::MAX_TEXT_OPERANDS
                 {
-                    self.wrong(operand, "more than 1,000 operands");
+                    self.wrong(operand, m!("more than 1,000 operands"));
                 }
                 let many = operator != Operator::Equals;
                 (self.value_set(operand, many, folded), 0)
@@ -129,7 +130,7 @@ impl<'d> Loader<'d> {
                 }
                 match operand.number() {
                     Some(number) => self.tables.numbers.push(number),
-                    None => self.wrong(operand, "expected a number in range"),
+                    None => self.wrong(operand, m!("expected a number in range")),
                 }
                 ((self.tables.numbers.len() as u32).wrapping_sub(1), 0)
             }
@@ -156,7 +157,7 @@ impl<'d> Loader<'d> {
                 (0, WHERE)
             }
             Operator::AnyElement | Operator::EveryElement | Operator::Size => {
-                if operator == Operator::Size && cfg!(not(feature = "imported")) {
+                if operator == Operator::Size && !cfg!(feature = "imported") {
                     self.wrong(operand, LEFT_OUT);
                 }
                 self.attribute_test(operand, TARGETING_KEY, false, depth + 1);
@@ -186,7 +187,7 @@ impl<'d> Loader<'d> {
                 Some(block) => self.tables.blocks.push(block),
                 None => self.wrong(
                     json,
-                    "expected an IP address, or a block such as 10.0.0.0/8",
+                    m!("expected an IP address, or a block such as 10.0.0.0/8"),
                 ),
             }
         }
@@ -204,7 +205,7 @@ impl<'d> Loader<'d> {
             return (start, len);
         }
         if len > 100 {
-            self.wrong(operand, "more than 100 comparators");
+            self.wrong(operand, m!("more than 100 comparators"));
             return (0, 0);
         }
         let start = self.tables.comparators.len() as u32;
@@ -214,18 +215,21 @@ impl<'d> Loader<'d> {
             let text = list.get(at..at + part.len()).unwrap_or_default();
             at += part.len() + 1;
             let Some((comparison, version)) = read else {
-                self.wrong(operand, "expected comparators such as \">=2.1.0 <3.0.0\"");
+                self.wrong(
+                    operand,
+                    m!("expected comparators such as \">=2.1.0 <3.0.0\""),
+                );
                 return (0, 0);
             };
-            let plain = version.as_plain();
+            let packed = version.packed();
             self.tables.comparators.push(Comparator {
                 comparison,
                 loose,
-                plain,
-                text: if plain.is_some() {
-                    NONE
-                } else {
+                packed,
+                text: if packed == Packed::NONE {
                     self.tables.symbols.intern(text)
+                } else {
+                    NONE
                 },
             });
         }
@@ -259,17 +263,17 @@ impl<'d> Loader<'d> {
             if number & REFUSED != 0 {
                 let error = self.refused_regexes.get((number ^ REFUSED) as usize);
                 let error = error.cloned().unwrap_or_default();
-                self.wrong_with(operand, "%", &[&error]);
+                self.wrong_with(operand, m!("%"), &[&error]);
             }
             return number;
         }
         if pattern.len() > limits::MAX_REGEX_BYTES {
-            self.wrong(operand, "the pattern is longer than 1,000 bytes");
+            self.wrong(operand, m!("the pattern is longer than 1,000 bytes"));
         }
         // Those that are refused count, too: to find that out takes as long.
         let number = self.tables.regexes.len();
         if number + self.refused_regexes.len() >= limits::MAX_REGEXES {
-            self.wrong(operand, "more than 256 different regular expressions");
+            self.wrong(operand, m!("more than 256 different regular expressions"));
         }
         if self.is_wrong() {
             return NONE;
@@ -286,7 +290,7 @@ impl<'d> Loader<'d> {
             }
             Err(error) => {
                 let error = alloc::string::ToString::to_string(&error);
-                self.wrong_with(operand, "%", &[&error]);
+                self.wrong_with(operand, m!("%"), &[&error]);
                 let refused = self.refused_regexes.len() as u32;
                 self.memo.put(memo::REGEX, pattern, refused | REFUSED);
                 self.refused_regexes.push(error);
@@ -298,7 +302,10 @@ impl<'d> Loader<'d> {
     #[cfg(not(feature = "regex"))]
     fn regex(&mut self, operand: Json<'d>) -> u32 {
         self.text(operand);
-        self.wrong(operand, "this build of bucketry has no regular expressions");
+        self.wrong(
+            operand,
+            m!("this build of bucketry has no regular expressions"),
+        );
         NONE
     }
 
@@ -311,7 +318,7 @@ impl<'d> Loader<'d> {
         }
         let mut list = operand.alone();
         if many {
-            let bound = "more than 100,000 operands";
+            let bound = m!("more than 100,000 operands");
             list = self
                 .array(operand, limits::MAX_SET_OPERANDS, bound)
                 .elements();
@@ -327,8 +334,8 @@ impl<'d> Loader<'d> {
                 (Kind::True, _) => has_true = true,
                 (Kind::False, _) => has_false = true,
                 (Kind::Number, Some(number)) => self.tables.numbers.push(number),
-                (Kind::Number, None) => self.wrong(json, "the number is out of range"),
-                _ => self.wrong(json, "expected a string, a number or a boolean"),
+                (Kind::Number, None) => self.wrong(json, m!("the number is out of range")),
+                _ => self.wrong(json, m!("expected a string, a number or a boolean")),
             }
         }
         let tables = &mut self.tables;
@@ -360,9 +367,11 @@ impl<'d> Loader<'d> {
 }
 
 /// Why a browser's build refuses what it does not have.
-pub(super) const LEFT_OUT: &str = "this build of bucketry leaves out what only imported flags use";
+#[cfg_attr(feature = "imported", allow(dead_code, reason = "it refuses nothing"))]
+pub(super) const LEFT_OUT: Message =
+    m!("this build of bucketry leaves out what only imported flags use");
 
-const TOO_MANY_TEXTS: &str = "more than 1,000 operands";
+const TOO_MANY_TEXTS: Message = m!("more than 1,000 operands");
 
 /// The node that tests what an operator asks.
 fn op(operator: Operator) -> Op {

@@ -9,6 +9,7 @@ use crate::flag_set::{
 use crate::hash::Prefix;
 use crate::json::{Json, Kind};
 use crate::limits;
+use crate::messages::m;
 use crate::number::write_u64;
 use crate::resolution::Reason;
 use crate::schema;
@@ -27,7 +28,7 @@ impl<'d> Loader<'d> {
         if !self.is_refused(number) {
             self.rules(number, json);
             if self.tables.nodes.len() - start.1 > limits::MAX_CONDITIONS {
-                self.wrong(json, "more than 10,000 conditions");
+                self.wrong(json, m!("more than 10,000 conditions"));
             }
         }
         self.close_item(self.flag_item(number), json, start);
@@ -45,7 +46,7 @@ impl<'d> Loader<'d> {
         let start = self.tables.rules.len();
         if rules.exists() {
             let mut own_salt = false;
-            let list = self.array(rules, limits::MAX_RULES, "more than 1,000 rules");
+            let list = self.array(rules, limits::MAX_RULES, m!("more than 1,000 rules"));
             for rule in list.elements() {
                 if self.is_wrong() {
                     return;
@@ -79,7 +80,7 @@ impl<'d> Loader<'d> {
             let id = self.tables.rules.get(at).map_or(NONE, |rule| rule.id);
             let before = self.tables.rules.get(start..at).unwrap_or_default();
             if id != NONE && before.iter().any(|rule| rule.id == id) {
-                self.wrong(rule.member("id"), "two rules have the id `@`");
+                self.wrong(rule.member("id"), m!("two rules have the id `@`"));
             }
         }
     }
@@ -139,7 +140,7 @@ impl<'d> Loader<'d> {
         let missing = self.missing_unit(missing, &schema::MISSING_UNIT);
         rule.stop = self.one_of(otherwise, &schema::OTHERWISE) != 0;
         if serve.exists() == split.exists() {
-            self.wrong(json, "expected either `serve` or `split`");
+            self.wrong(json, m!("expected either `serve` or `split`"));
         } else if serve.exists() {
             // Null leaves the value to the caller.
             if serve.kind() != Kind::Null {
@@ -161,7 +162,7 @@ impl<'d> Loader<'d> {
                 if id_text.is_empty() && core::mem::replace(own_salt, true) {
                     self.wrong(
                         json,
-                        "a second rule without `id` draws; give one of them an `id`",
+                        m!("a second rule without `id` draws; give one of them an `id`"),
                     );
                 }
                 rule_salt = concat(&[self.tables.symbols.get(flag), "/", id_text]);
@@ -230,7 +231,7 @@ impl<'d> Loader<'d> {
             return NONE;
         }
         if window.from >= window.until {
-            self.wrong(last, "`from` is not before `until`");
+            self.wrong(last, m!("`from` is not before `until`"));
         }
         self.tables.windows.push(window);
         self.tables.windows.len() as u32 - 1
@@ -243,11 +244,11 @@ impl<'d> Loader<'d> {
         }
         let [key, phase, layer, slots, holdout, sticky] =
             self.fields(json, &schema::EXPERIMENT_MEMBERS);
-        if !self.need(key, json, "member `key` is missing") {
+        if !self.need(key, json, m!("member `key` is missing")) {
             return (NONE, String::new());
         }
         let name = self.name(key);
-        let wrong = "expected an integer from 1 to 1000000";
+        let wrong = m!("expected an integer from 1 to 1000000");
         let phase = self.integer(phase, 1, (1, 1_000_000), wrong);
         let mut experiment = Experiment {
             key: self.tables.symbols.intern(name),
@@ -263,8 +264,8 @@ impl<'d> Loader<'d> {
                 experiment.slots = self.slots(slots);
             }
             (false, false) => {}
-            (true, false) => self.wrong(json, "a layer needs `slots` beside it"),
-            (false, true) => self.wrong(slots, "`slots` need a `layer` beside them"),
+            (true, false) => self.wrong(json, m!("a layer needs `slots` beside it")),
+            (false, true) => self.wrong(slots, m!("`slots` need a `layer` beside them")),
         }
         if holdout.exists() {
             experiment.holdouts = self.holdout_list(holdout);
@@ -282,15 +283,15 @@ impl<'d> Loader<'d> {
             (
                 memo::HOLDOUT,
                 &self.holdouts,
-                "there is no holdout `@`",
-                "holdout `@` was refused",
+                m!("there is no holdout `@`"),
+                m!("holdout `@` was refused"),
             )
         } else {
             (
                 memo::LAYER,
                 &self.layers,
-                "there is no layer `@`",
-                "layer `@` was refused",
+                m!("there is no layer `@`"),
+                m!("layer `@` was refused"),
             )
         };
         let Some(number) = self.memo.get(kind, key) else {
@@ -305,7 +306,7 @@ impl<'d> Loader<'d> {
     }
 
     fn slots(&mut self, json: Json<'d>) -> Span {
-        let pairs = self.array(json, limits::MAX_RANGES, "more than 10,000 ranges");
+        let pairs = self.array(json, limits::MAX_RANGES, m!("more than 10,000 ranges"));
         let mut list = pairs.elements();
         if pairs
             .elements()
@@ -319,7 +320,7 @@ impl<'d> Loader<'d> {
             self.tables.ranges.push(Range { start, end });
         }
         if self.tables.ranges.len() == start {
-            self.wrong(json, "expected at least one range of slots");
+            self.wrong(json, m!("expected at least one range of slots"));
         }
         // The same slots are the same ranges, however they were written.
         let slots = self.tables.ranges.get_mut(start..).unwrap_or_default();
@@ -349,7 +350,7 @@ impl<'d> Loader<'d> {
     }
 
     fn holdout_list(&mut self, json: Json<'d>) -> Span {
-        let bound = "expected 1 to 16 holdouts";
+        let bound = m!("expected 1 to 16 holdouts");
         let list = self.one_or_array(json, limits::MAX_HOLDOUTS_OF_EXPERIMENT, bound);
         let start = self.tables.holdout_lists.len() as u32;
         for element in list {

@@ -6,6 +6,7 @@ use crate::bucketing::arm_cut;
 use crate::flag_set::{Arm, Span};
 use crate::json::{Json, Kind};
 use crate::limits;
+use crate::messages::{Message, m};
 use crate::schema;
 use crate::sort::sort_by;
 
@@ -33,7 +34,7 @@ impl<'d> Loader<'d> {
         } else {
             let total: u64 = arms.iter().map(|arm| arm.start).sum();
             if total == 0 || total > u64::from(u32::MAX) {
-                self.wrong(json, "weights sum to 1 up to 4294967295");
+                self.wrong(json, m!("weights sum to 1 up to 4294967295"));
                 return Span::default();
             }
             let mut before = 0;
@@ -70,7 +71,7 @@ impl<'d> Loader<'d> {
             if self.is_wrong() {
                 return;
             }
-            let unknown = "the flag has no variant `#`";
+            let unknown = m!("the flag has no variant `#`");
             let variant = self.variant_of(variants, value.name(), value, unknown);
             let start = self.weight(value);
             arms.push(Arm {
@@ -96,12 +97,12 @@ impl<'d> Loader<'d> {
                 return false;
             }
             let [variant, weight, ranges] = self.fields(arm, &schema::ARM_MEMBERS);
-            if !self.need(variant, arm, "member `variant` is missing") {
+            if !self.need(variant, arm, m!("member `variant` is missing")) {
                 return false;
             }
             let variant = self.variant_in(variants, variant);
             if weight.exists() == ranges.exists() {
-                self.wrong(arm, "expected either `weight` or `ranges`");
+                self.wrong(arm, m!("expected either `weight` or `ranges`"));
             } else if weight.exists() {
                 by_weight = true;
                 let start = self.weight(weight);
@@ -112,7 +113,7 @@ impl<'d> Loader<'d> {
                 });
             } else {
                 by_range = true;
-                let ranges = self.array(ranges, limits::MAX_RANGES, "more than 10,000 ranges");
+                let ranges = self.array(ranges, limits::MAX_RANGES, m!("more than 10,000 ranges"));
                 for pair in ranges.elements() {
                     let (start, end) = self.range(pair, modulus);
                     arms.push(Arm {
@@ -124,29 +125,29 @@ impl<'d> Loader<'d> {
             }
         }
         if by_weight && by_range {
-            self.wrong(json, "arms have either all `weight` or all `ranges`");
+            self.wrong(json, m!("arms have either all `weight` or all `ranges`"));
         }
         by_range
     }
 
     fn check_ranges(&mut self, json: Json<'d>, arms: &mut [Arm]) {
         if arms.is_empty() || arms.len() > limits::MAX_RANGES {
-            self.wrong(json, "expected 1 to 10,000 ranges");
+            self.wrong(json, m!("expected 1 to 10,000 ranges"));
         }
         sort_by(arms, |a, b| a.start.cmp(&b.start));
         let mut end = 0;
         for arm in arms {
             if arm.start < end {
-                self.wrong(json, "ranges of arms overlap");
+                self.wrong(json, m!("ranges of arms overlap"));
             }
             end = arm.end;
         }
     }
 
     fn weight(&mut self, json: Json<'d>) -> u64 {
-        let wrong = "expected an integer from 0 to 1000000000";
+        let wrong = m!("expected an integer from 0 to 1000000000");
         self.integer(json, 0, (0, 1_000_000_000), wrong)
     }
 }
 
-const TOO_MANY_ARMS: &str = "more than 1,000 arms";
+const TOO_MANY_ARMS: Message = m!("more than 1,000 arms");

@@ -1,8 +1,12 @@
+use alloc::format;
 use alloc::string::{String, ToString};
+#[cfg(feature = "messages")]
+use alloc::vec;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
-use crate::{ErrorCode, EvaluationContext, FlagSet, Reason, Severity, UnixMillis, Value};
+#[cfg(feature = "messages")]
+use crate::ErrorCode;
+use crate::{EvaluationContext, FlagSet, Reason, Severity, UnixMillis, Value};
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -45,6 +49,7 @@ fn the_document_of_the_format_page_loads_and_resolves() {
     );
 }
 
+#[cfg(feature = "messages")]
 #[test]
 fn a_broken_flag_says_where_and_leaves_the_others_alone() {
     for (rules, want) in [
@@ -150,6 +155,7 @@ fn what_depends_on_something_refused_is_refused_and_nothing_else() {
     }
 }
 
+#[cfg(feature = "messages")]
 #[test]
 fn chains_and_fan_out_are_bounded() {
     let chain = |length: usize| {
@@ -184,6 +190,7 @@ fn chains_and_fan_out_are_bounded() {
     assert!(errors(&wide)[0].contains("more than 100,000 conditions"));
 }
 
+#[cfg(feature = "messages")]
 #[test]
 fn whole_documents_are_refused_with_the_place() {
     for (document, want) in [
@@ -255,5 +262,21 @@ fn of_two_clashing_experiments_the_later_is_refused() {
             ("second", "/flags/second/rules/0/experiment"),
             ("fourth", "/flags/fourth/rules/0/experiment")
         ]
+    );
+}
+
+#[cfg(not(feature = "messages"))]
+#[test]
+fn without_words_a_diagnostic_has_place_and_code() {
+    let set = load(&with_rules(r#"{"serve":"c"}"#));
+    assert_eq!(
+        errors(&set),
+        ["error at /flags/f/rules/0/serve: problem 47"]
+    );
+    assert_eq!(set.diagnostics()[0].code, 47);
+    let set = load(r#"{"format":1,"flags":{"f":{"error":"the importer said why"}}}"#);
+    assert_eq!(
+        errors(&set),
+        ["error at /flags/f/error: the importer said why"]
     );
 }

@@ -71,8 +71,8 @@ impl RefreshConfig {
         self
     }
 
-    /// By how many per cent of itself the interval is drawn shorter or longer, so that clients do not ask in step. 0 to
-    /// 50; default: 10.
+    /// By how many per cent of itself the interval is drawn shorter or longer, so that clients do not ask in step. As much
+    /// is drawn beyond a `Retry-After`. 0 to 50; default: 10.
     #[must_use]
     pub const fn jitter_percent(mut self, percent: u32) -> Self {
         self.jitter_percent = percent;

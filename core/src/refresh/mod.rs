@@ -226,7 +226,7 @@ pub struct RefreshStatus {
 /// Decides when to fetch a flag set and what to do with what comes.
 ///
 /// - The interval is jittered; failures back off, doubling to a cap; `Retry-After` is kept, to a
-///   bound. No status and no content ever stops it.
+///   bound, and jittered beyond it. No status and no content ever stops it.
 /// - The last good flag set stays whatever comes: what is too large, unreadable, wrongly signed, or
 ///   of an older revision is refused.
 /// - A revision, once seen, stands for its content: flags written otherwise under the same number are refused too. Flag
@@ -439,7 +439,13 @@ impl Refresh {
             Err(failure) => {
                 if let Some(asked) = response.retry_after {
                     let pause = millis(asked).min(self.config.max_retry_after);
-                    self.pause_until = at.after(pause);
+                    // Who were told the same moment do not all come back at it.
+                    let spread = if pause > 0 {
+                        pick(2 * self.jitter(), self.chance)
+                    } else {
+                        0
+                    };
+                    self.pause_until = at.after(pause).after(spread);
                 }
                 if matches!(failure, RefreshFailure::NothingHeld) {
                     self.etag = None;
@@ -507,6 +513,17 @@ impl Refresh {
     pub fn age(&self, now: MonotonicMillis) -> Option<Duration> {
         let age = self.moment(now).since(self.confirmed?);
         Some(Duration::from_millis(age))
+    }
+
+    /// When the next fetch is due, unless something forces one earlier; none while one is on its way. For messages: the
+    /// host waits for what [`poll`](Self::poll) says.
+    #[must_use]
+    pub fn next_fetch(&self) -> Option<MonotonicMillis> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let due = u64::try_from(self.due().0).unwrap_or(0);
+        Some(MonotonicMillis(due.saturating_sub(self.slept)))
     }
 
     /// How things stand.
@@ -641,15 +658,19 @@ impl Refresh {
     }
 
     fn draw_interval(&self) -> u64 {
-        let interval = self.config.interval;
-        let jitter = interval * u64::from(self.config.jitter_percent) / 100;
-        interval - jitter + pick(2 * jitter, self.chance)
+        let jitter = self.jitter();
+        self.config.interval - jitter + pick(2 * jitter, self.chance)
+    }
+
+    const fn jitter(&self) -> u64 {
+        self.config.interval * self.config.jitter_percent as u64 / 100
     }
 
     fn due(&self) -> Moment {
         let due = match self.last_start {
             _ if !self.forced => self.next,
-            Some(start) => start.after(MIN_GAP),
+            // Being told of a change does not put off a retry that comes sooner.
+            Some(start) => start.after(MIN_GAP).min(self.next),
             None => Moment(0),
         };
         due.max(self.pause_until)

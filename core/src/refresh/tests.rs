@@ -429,14 +429,19 @@ fn retry_after_is_kept_and_bounded_and_outranks_a_forced_refresh() {
         retry_after: Some(Duration::from_secs(seconds)),
         ..status(429)
     };
+    host.chance = 0;
     host.failure(MINUTE, &busy(120));
     host.refresh.force_refresh();
     assert_eq!(host.wait(MINUTE), Some(3 * MINUTE));
     host.failure(3 * MINUTE, &busy(u64::MAX));
     assert_eq!(host.wait(3 * MINUTE), Some(3 * MINUTE + HOUR));
+    // Beyond it as much is drawn as of the interval.
+    host.chance = u64::MAX;
+    host.failure(90 * MINUTE, &busy(120));
+    assert_eq!(host.wait(90 * MINUTE), Some(92 * MINUTE + 6_000));
     // Shorter than the back-off, it does not shorten it.
     host.failure(2 * HOUR, &busy(0));
-    assert_eq!(host.wait(2 * HOUR), Some(2 * HOUR + 4_000));
+    assert_eq!(host.wait(2 * HOUR), Some(2 * HOUR + 8_000));
 }
 
 #[test]
@@ -550,6 +555,15 @@ fn a_forced_refresh_comes_soon_but_not_in_bursts() {
     host.failure(MINUTE, &status(500));
     host.refresh.force_refresh();
     assert_eq!(host.wait(MINUTE), Some(MINUTE + 1_000));
+}
+
+#[test]
+fn being_told_of_a_change_does_not_put_off_a_retry() {
+    let backoff = Duration::from_millis(10);
+    let mut host = Host::ready(RefreshConfig::new().backoff(backoff, backoff));
+    host.failure(MINUTE, &status(500));
+    host.refresh.force_refresh();
+    assert_eq!(host.wait(MINUTE), Some(MINUTE + 10));
 }
 
 #[test]

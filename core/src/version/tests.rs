@@ -303,3 +303,74 @@ fn comparisons_hold_as_their_signs_say() {
         }
     }
 }
+
+#[test]
+fn the_quick_reading_of_a_version_is_the_thorough_one() {
+    let numbers = [
+        "0",
+        "1",
+        "00",
+        "01",
+        "9",
+        "10",
+        "262143",
+        "262144",
+        "1048575",
+        "1048576",
+        "67108863",
+        "67108864",
+        "20260131",
+        "18446744073709551615",
+        "",
+        "a",
+        "-1",
+    ];
+    let mut packed = 0;
+    for major in numbers {
+        for minor in numbers {
+            for patch in numbers {
+                for tail in ["", ".", ".1", "-a", "+b", " "] {
+                    let text = format!("{major}.{minor}.{patch}{tail}");
+                    let version = Version::parse(text.as_bytes(), false);
+                    let Some(quick) = Packed::parse(text.as_bytes()) else {
+                        // Longer than any that fits, or not plain.
+                        let plain = version.map_or(Packed::NONE, |version| version.packed());
+                        assert!(
+                            plain == Packed::NONE || !tail.is_empty() || text.len() > 18,
+                            "{text}"
+                        );
+                        continue;
+                    };
+                    packed += 1;
+                    let thorough = version.expect("what reads quickly reads");
+                    assert_eq!(quick.numbers(), thorough.core, "{text}");
+                    assert_eq!(thorough.packed(), quick, "{text}");
+                    let loose = Version::parse(text.as_bytes(), true).expect("also loosely");
+                    assert_eq!(loose.packed(), quick, "{text}");
+                }
+            }
+        }
+    }
+    assert!(packed > 300, "{packed}");
+}
+
+#[test]
+fn packed_versions_order_as_versions_do() {
+    let numbers = [0, 1, 2, 262_143, 1_000_000, 67_108_863];
+    let mut versions = Vec::new();
+    for major in numbers {
+        for minor in numbers {
+            for patch in numbers {
+                let text = format!("{major}.{minor}.{patch}");
+                versions.extend(Packed::parse(text.as_bytes()));
+            }
+        }
+    }
+    assert!(versions.len() > 80, "{}", versions.len());
+    for one in &versions {
+        for other in &versions {
+            let order = one.version().cmp_precedence(&other.version());
+            assert_eq!(one.cmp(other), order, "{one:?} {other:?}");
+        }
+    }
+}

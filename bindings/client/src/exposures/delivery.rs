@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bucketry_core::{Batch, BatchId, Counters, Delivery, LogStep, MonotonicMillis};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::Inner;
 use super::report::{self, FlushReport};
-use super::{Inner, Kept};
 use crate::sink::Delivered;
 
 /// How long the sink may take to finish its files when everything ends, beside the time for delivering.
@@ -234,7 +234,7 @@ impl Inner {
         self.report(&before)
     }
 
-    pub(super) async fn shut_down(&self, limit: Duration) -> FlushReport {
+    pub(super) async fn shut_down(self: &Arc<Self>, limit: Duration) -> FlushReport {
         let before = self.counters();
         let _ = self.flush(limit).await;
         self.stopping.store(true, Ordering::Release);
@@ -249,9 +249,7 @@ impl Inner {
             warn!(target: "bucketry", sink, "the sink did not close within {CLOSING:?}");
         }
         let mut report = self.report(&before);
-        // There is no spool to keep them.
-        report.dropped.abandoned = report.kept.total();
-        report.kept = Kept::default();
+        self.leave(&mut report).await;
         if report.dropped.abandoned > 0 {
             warn!(
                 target: "bucketry",
@@ -260,6 +258,28 @@ impl Inner {
             );
         }
         report
+    }
+
+    /// Leaves what is not delivered on disk, if there is a spool.
+    async fn leave(self: &Arc<Self>, report: &mut FlushReport) {
+        let kept = std::mem::take(&mut report.kept).total();
+        report.dropped.abandoned = kept;
+        if self.config.spool.is_none() {
+            return;
+        }
+        let inner = Arc::clone(self);
+        let spooled = spawn_blocking(move || inner.spool_finally());
+        let failed = match timeout(CLOSING, spooled).await {
+            Ok(Ok(Ok(lost))) => {
+                report.kept.spooled = kept.saturating_sub(lost);
+                report.dropped.abandoned = lost.min(kept);
+                return;
+            }
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it took longer than {CLOSING:?}"),
+        };
+        warn!(target: "bucketry", "the spool could not be written: {failed}");
     }
 
     fn report(&self, before: &Counters) -> FlushReport {

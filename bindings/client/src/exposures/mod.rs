@@ -7,6 +7,7 @@ mod delivery;
 mod options;
 mod report;
 mod shard;
+mod spooling;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use options::ExposureOptions;
 pub use report::{Dropped, FlushReport, Kept};
 
 use crate::sink::Sink;
+use crate::spool::{Spool, SpoolOptions};
 use shard::{Shard, Shards};
 
 /// Both clocks, asked by the delivery loop.
@@ -32,6 +34,8 @@ pub(crate) type Clock = Arc<dyn Fn() -> Times + Send + Sync>;
 pub(crate) struct ExposuresConfig {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) options: ExposureOptions,
+    /// Where what is pending outlives the process; none: nowhere.
+    pub(crate) spool: Option<SpoolOptions>,
     /// Written to every record.
     pub(crate) sdk: String,
     pub(crate) platform: String,
@@ -58,6 +62,8 @@ struct Inner {
     ended: watch::Sender<bool>,
     /// Until when the receiver asked to be left alone, in monotonic milliseconds.
     pause_until: AtomicU64,
+    /// Opened by the loop.
+    spool: Mutex<Option<Spool>>,
     health: Health,
 }
 
@@ -69,6 +75,8 @@ struct Health {
     panics: AtomicU64,
     /// Why the last attempt failed; none after one that did not.
     failing: Mutex<Option<String>>,
+    /// Why the spool could not be written; none when it could.
+    spool_failing: Mutex<Option<String>>,
 }
 
 /// How delivery does, beside the [`Counters`].
@@ -83,6 +91,8 @@ pub struct DeliveryStatus {
     pub panics: u64,
     /// Why the last attempt failed; none after one that did not.
     pub failing: Option<String>,
+    /// Why the spool could not be written when that was tried last; none when it could.
+    pub spool_failing: Option<String>,
 }
 
 impl Exposures {
@@ -104,6 +114,7 @@ impl Exposures {
                 stopping: AtomicBool::new(false),
                 ended: watch::Sender::new(false),
                 pause_until: AtomicU64::new(0),
+                spool: Mutex::default(),
                 health: Health::default(),
             }),
             child: OnceLock::new(),
@@ -142,8 +153,11 @@ impl Exposures {
 
     /// Delivers until [`shut_down`](Self::shut_down). To be run on a tokio runtime with its clock.
     pub(crate) async fn run(&self) {
-        let here = Arc::clone(self.here());
-        here.run().await;
+        let here = self.here();
+        tokio::select! {
+            () = here.run() => {}
+            () = here.keep_spool() => {}
+        }
         here.ended.send_replace(true);
     }
 
@@ -170,6 +184,7 @@ impl Exposures {
             failures: health.failures.load(Ordering::Relaxed),
             panics: health.panics.load(Ordering::Relaxed),
             failing: health.failing().clone(),
+            spool_failing: health.spool_failing().clone(),
         }
     }
 
@@ -179,6 +194,11 @@ impl Exposures {
         let mut here = self;
         while let Some(child) = here.child.get() {
             here = child;
+        }
+        // The parent's spool is free for others as soon as the parent ends, not when its children do: its lock is theirs too
+        // while they have the file open. A lock of ours that a thread of the parent held stays as it is.
+        if let Ok(mut spool) = here.inner.spool.try_lock() {
+            *spool = None;
         }
         let mut config = here.inner.config.clone();
         if let Some(sink) = config.sink.in_child() {
@@ -204,6 +224,11 @@ impl Inner {
 impl Health {
     fn failing(&self) -> MutexGuard<'_, Option<String>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spool_failing(&self) -> MutexGuard<'_, Option<String>> {
+        let failing = self.spool_failing.lock();
+        failing.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

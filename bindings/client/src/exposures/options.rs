@@ -200,6 +200,20 @@ impl ExposureOptions {
             .max_in_flight(self.max_in_flight)
     }
 
+    /// Whether a batch of another process leaves a shard, which holds `load` bytes, half of its room.
+    pub(super) const fn has_room_to_restore(
+        &self,
+        load: usize,
+        bytes: usize,
+        records: u64,
+        shards: usize,
+    ) -> bool {
+        // As much as a log counts for each record beside its text, or more.
+        let overhead = 256 * records as usize;
+        let half = self.max_bytes / shards / 2;
+        load + bytes + overhead <= half && records as usize <= self.max_pending / shards / 2
+    }
+
     pub(super) const fn batch_limits(&self) -> (usize, usize) {
         (self.batch_records, self.batch_bytes)
     }

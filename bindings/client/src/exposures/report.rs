@@ -79,6 +79,13 @@ impl FlushReport {
         self.kept.total() == 0 && self.dropped.total() == 0
     }
 
+    /// The account so far, when nobody said what became of a flush.
+    pub(crate) fn unanswered(totals: Counters) -> Self {
+        let mut report = Self::between(&totals, totals);
+        report.failure = Some("the client's thread did not answer in time".to_owned());
+        report
+    }
+
     pub(super) fn between(before: &Counters, after: Counters) -> Self {
         let since = |now: u64, then: u64| now.saturating_sub(then);
         let (now, then) = (&after.dropped, &before.dropped);

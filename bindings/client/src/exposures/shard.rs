@@ -17,7 +17,7 @@ pub(super) struct Shard(Mutex<State>);
 pub(super) struct State {
     pub(super) log: ExposureLog,
     random: Generator,
-    /// Nothing is due until something is recorded, so the loop does not look here.
+    /// Nothing is queued, so the loop does not know when to look here for what is recorded next.
     idle: bool,
     /// Recorded since the loop looked; and how many records and held bytes make it look again before the time it set itself.
     recorded: usize,
@@ -82,7 +82,8 @@ impl State {
         let step = self.log.poll(now, chance);
         self.recorded = 0;
         self.set_alarm();
-        self.idle = step == LogStep::Wait(None);
+        // What is queued is part of the wait that was named, whatever else is.
+        self.idle = self.log.counters().queued == 0;
         step
     }
 

@@ -9,6 +9,10 @@ use tokio::task::{LocalSet, spawn_local};
 use super::*;
 use crate::sink::{Batch, Delivered, SinkFuture, callback};
 
+mod killed;
+mod laws;
+mod spooled;
+
 const START: i64 = 1_795_464_000_000;
 
 fn flag_set() -> FlagSet {
@@ -32,9 +36,18 @@ fn clock() -> Clock {
 }
 
 fn exposures(sink: impl Sink, options: ExposureOptions) -> Arc<Exposures> {
+    spooling(sink, options, None)
+}
+
+fn spooling(
+    sink: impl Sink,
+    options: ExposureOptions,
+    spool: Option<SpoolOptions>,
+) -> Arc<Exposures> {
     let config = ExposuresConfig {
         sink: Arc::new(sink),
         options,
+        spool,
         sdk: "bucketry-test/1".into(),
         platform: "test".into(),
         clock: clock(),
@@ -83,6 +96,17 @@ impl Receiver {
         lines.extend(text.lines().map(str::to_owned));
     }
 
+    /// Answers always the same, and keeps what it accepts.
+    fn sink(&self, answer: Delivered) -> impl Sink {
+        let receiver = self.clone();
+        callback(move |batch: &Batch| {
+            if answer == Delivered::Accepted {
+                receiver.take(batch);
+            }
+            answer.clone()
+        })
+    }
+
     /// How often each exposure came.
     fn events(&self) -> BTreeMap<String, usize> {
         let mut events = BTreeMap::new();
@@ -98,11 +122,7 @@ impl Receiver {
 #[tokio::test(start_paused = true)]
 async fn what_is_recorded_arrives_once_and_repeats_do_not() {
     let receiver = Receiver::default();
-    let sink = {
-        let receiver = receiver.clone();
-        callback(move |batch: &Batch| receiver.take(batch))
-    };
-    let exposures = exposures(sink, ExposureOptions::new());
+    let exposures = exposures(receiver.sink(Delivered::Accepted), ExposureOptions::new());
     let set = flag_set();
     let ((), report) = beside_the_loop(&exposures, async {
         for unit in 0..5_000 {
@@ -124,6 +144,21 @@ async fn what_is_recorded_arrives_once_and_repeats_do_not() {
         (10_000, 5_000, 5_000)
     );
     assert!(receiver.events().values().all(|count| *count == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exposure_waits_no_longer_than_the_flush_interval() {
+    let receiver = Receiver::default();
+    let exposures = exposures(receiver.sink(Delivered::Accepted), ExposureOptions::new());
+    let set = flag_set();
+    let ((), _) = beside_the_loop(&exposures, async {
+        for unit in 0..20 {
+            record(&exposures, &set, &format!("user-{unit}"));
+            tokio::time::sleep(Duration::from_millis(10_050)).await;
+            assert_eq!(receiver.events().len(), unit + 1);
+        }
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,11 +256,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_from_all_shards() {
 )]
 async fn a_forked_child_sends_nothing_of_its_parents() {
     let receiver = Receiver::default();
-    let sink = {
-        let receiver = receiver.clone();
-        callback(move |batch: &Batch| receiver.take(batch))
-    };
-    let exposures = exposures(sink, ExposureOptions::new());
+    let exposures = exposures(receiver.sink(Delivered::Accepted), ExposureOptions::new());
     let set = flag_set();
     for unit in 0..10 {
         record(&exposures, &set, &format!("parent-{unit}"));

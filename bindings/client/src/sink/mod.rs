@@ -1,6 +1,8 @@
 //! Where exposures go.
 
 mod blocking;
+#[cfg(feature = "http")]
+mod http;
 mod ndjson;
 
 use std::fmt;
@@ -11,7 +13,9 @@ use std::time::Duration;
 
 pub use blocking::{Blocking, BlockingSink, callback};
 pub use bucketry_core::Batch;
-pub use ndjson::{Durability, NdjsonSink};
+#[cfg(feature = "http")]
+pub use http::HttpSink;
+pub use ndjson::{Durability, ExposureFiles, NdjsonSink};
 
 /// What a sink's methods return: a future that a thread of the client can run.
 pub type SinkFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -28,6 +28,43 @@ fn an_exposure_waits_for_the_flush_interval_and_is_sent_until_acknowledged() {
 }
 
 #[test]
+fn half_of_what_batches_and_counters_wait_is_drawn() {
+    for (chance, flush, heartbeat) in [(0, 5_000, 30_000), (u64::MAX, 10_000, 60_000)] {
+        let mut log = log(config().heartbeat_interval(Duration::from_secs(60)));
+        assert_eq!(log.poll(at(0), chance), LogStep::Wait(None));
+        record(&mut log, "a", 0);
+        let due = LogStep::Wait(Some(MonotonicMillis(flush)));
+        assert_eq!(log.poll(at(0), !chance), due, "drawn once");
+        let sent = match log.poll(at(flush), chance) {
+            LogStep::Send(batch) => batch,
+            wait => panic!("{wait:?}"),
+        };
+        assert!(log.acknowledge(sent.id));
+        let due = LogStep::Wait(Some(MonotonicMillis(heartbeat)));
+        assert_eq!(log.poll(at(flush), !chance), due);
+    }
+}
+
+#[test]
+fn a_flush_of_many_batches_writes_the_counters_once() {
+    let hourly = config().heartbeat_interval(Duration::from_secs(3_600));
+    let mut log = log(hourly.batch_records(2).max_in_flight(1));
+    wait(&mut log, 0);
+    for number in 0..9 {
+        record(&mut log, &format!("user-{number}"), 0);
+    }
+    log.flush();
+    let mut bodies = Vec::new();
+    while let LogStep::Send(batch) = log.poll(at(1), u64::MAX) {
+        bodies.extend_from_slice(&batch.body);
+        log.acknowledge(batch.id);
+    }
+    let bodies = String::from_utf8(bodies).unwrap();
+    assert_eq!(bodies.lines().count(), 10);
+    assert_eq!(bodies.matches("heartbeat").count(), 1);
+}
+
+#[test]
 fn a_full_batch_goes_at_once() {
     let mut log = log(config().batch_records(3));
     for (unit, millis) in [("a", 0), ("b", 1), ("c", 2), ("d", 3)] {
@@ -107,10 +144,11 @@ fn retry_after_is_kept_to_its_bound() {
         MonotonicMillis(10_000),
         Some(Duration::from_secs(100)),
     );
-    assert_eq!(wait(&mut log, 10_000), Some(110_000));
-    let sent = batch(&mut log, 110_000);
-    log.retry(sent.id, MonotonicMillis(110_000), Some(Duration::MAX));
-    assert_eq!(wait(&mut log, 110_000), Some(110_000 + 3_600_000));
+    // Beyond it up to the flush interval is drawn, here with the highest chance.
+    assert_eq!(wait(&mut log, 10_000), Some(120_000));
+    let sent = batch(&mut log, 120_000);
+    log.retry(sent.id, MonotonicMillis(120_000), Some(Duration::MAX));
+    assert_eq!(wait(&mut log, 120_000), Some(130_000 + 3_600_000));
 }
 
 #[test]
@@ -181,7 +219,7 @@ fn flush_makes_everything_due_whatever_was_waited_for() {
         Some(Duration::from_secs(600)),
     );
     record(&mut log, "b", 10_001);
-    assert_eq!(wait(&mut log, 10_001), Some(610_000));
+    assert_eq!(wait(&mut log, 10_001), Some(620_000));
     log.flush();
     assert_eq!(batch(&mut log, 10_001).id, failed.id);
     log.acknowledge(failed.id);

@@ -41,6 +41,32 @@ fn what_is_exported_is_delivered_by_another_log_as_it_is() {
 }
 
 #[test]
+fn a_spool_can_be_stored_and_restored_batch_by_batch() {
+    let mut old = log(config().batch_records(2));
+    for unit in ["a", "b", "c", "d", "e"] {
+        record(&mut old, unit, 0);
+    }
+    let batches: Vec<_> = old
+        .pending_batches()
+        .map(|(id, body)| (id, body.to_vec()))
+        .collect();
+    assert_eq!(batches.len(), 3);
+    assert_eq!(read_spool(&old.export()).unwrap(), batches);
+    let mut new = log(ExposureLogConfig {
+        producer: OTHER,
+        ..config()
+    });
+    for (id, body) in &batches {
+        let restored = new.restore(&write_spool(&[(*id, body)])).unwrap();
+        assert_eq!((restored.batches, restored.dropped), (1, 0));
+    }
+    assert_eq!(new.export(), old.export());
+    let spool = old.export();
+    let cut = spool.get(..spool.len() - 1).unwrap();
+    assert_eq!(read_spool(cut), Err(RestoreError::Corrupt));
+}
+
+#[test]
 fn a_restored_heartbeat_is_no_exposure() {
     let mut old = log(config().heartbeat_interval(Duration::from_secs(1)));
     wait(&mut old, 0);

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::summary::{Summary, is_whole};
 use crate::random;
+use crate::spool::sync_folder;
 
 /// When what is written is made durable, so that it outlives the machine's power.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -105,6 +106,25 @@ impl Files {
         if self.recent.contains(&id) {
             return Ok(None);
         }
+        let begun = self.append_lines(body, &[id])?;
+        if self.recent.len() >= RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push(id);
+        Ok(begun)
+    }
+
+    /// Appends whole lines, of which `numbers` says which records they are. The number of the file that it made for them,
+    /// if it did.
+    ///
+    /// # Errors
+    ///
+    /// None of the lines counts as written then.
+    pub(super) fn append_lines(
+        &mut self,
+        lines: &[u8],
+        numbers: &[BatchId],
+    ) -> io::Result<Option<u64>> {
         if self.growing.as_ref().is_some_and(Growing::is_gone) {
             warn!(target: "bucketry", "the file that exposures were written to was removed; another is begun");
             self.growing = None;
@@ -113,7 +133,7 @@ impl Files {
             Some(growing) => (growing, false),
             None => (self.begin()?, true),
         };
-        if let Err(error) = growing.file.write_all(body) {
+        if let Err(error) = growing.file.write_all(lines) {
             // What was written of it goes. A file for which that fails is cut when it is sealed.
             let kept = growing.summary.bytes;
             let cut = growing.file.set_len(kept);
@@ -135,11 +155,7 @@ impl Files {
             self.leave(growing);
             return Err(error);
         }
-        growing.summary.add_batch(id, body);
-        if self.recent.len() >= RECENT {
-            self.recent.remove(0);
-        }
-        self.recent.push(id);
+        growing.summary.add_lines(lines, numbers);
         let number = growing.number;
         let is_full = growing.summary.bytes >= self.settings.max_file_bytes;
         self.growing = Some(growing);
@@ -176,6 +192,14 @@ impl Files {
             .is_some_and(|growing| growing.number == number)
         {
             self.seal_or_say();
+        }
+    }
+
+    /// Seals the file of this number, if it is the one that grows, and gives the failure to the caller.
+    pub(super) fn seal_number(&mut self, number: u64) -> io::Result<()> {
+        match &self.growing {
+            Some(growing) if growing.number == number => self.seal(),
+            _ => Ok(()),
         }
     }
 
@@ -378,16 +402,6 @@ fn name<'a>(path: &'a Path, end: &str) -> Option<&'a str> {
     let name = path.file_name().and_then(OsStr::to_str)?;
     name.strip_suffix(end)
         .filter(|stem| stem.starts_with(PREFIX))
-}
-
-/// Makes names durable that were given or changed in a folder.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Windows has no such thing, and needs none.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
 }
 
 /// The time by the wall clock, for names and manifests.

@@ -1,6 +1,7 @@
 //! Records as NDJSON files: the sink that needs nothing but a folder.
 
 mod files;
+mod receiver;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use tracing::warn;
 
 pub use files::Durability;
 use files::{Files, Settings};
+pub use receiver::ExposureFiles;
 
 use super::{Batch, Blocking, BlockingSink, Delivered, Sink, SinkFuture};
 
@@ -79,6 +81,16 @@ impl NdjsonSink {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.settings.folder
+    }
+
+    /// The same files, for a program that is given batches by others. The folder is made, and what crashes left open in it is
+    /// sealed.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be made or read.
+    pub fn files(&self) -> std::io::Result<ExposureFiles> {
+        ExposureFiles::open(self.settings.clone())
     }
 
     /// The files, and what waits for a thread to write them; made at the first use.

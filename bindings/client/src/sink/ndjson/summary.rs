@@ -24,15 +24,17 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Adds whole lines: a batch.
-    pub(super) fn add_batch(&mut self, id: BatchId, body: &[u8]) {
-        self.hash.update(body);
-        self.bytes += body.len() as u64;
-        for line in body.split_inclusive(|byte| *byte == b'\n') {
+    /// Adds whole lines, of which `numbers` says which records they are.
+    pub(super) fn add_lines(&mut self, lines: &[u8], numbers: &[BatchId]) {
+        self.hash.update(lines);
+        self.bytes += lines.len() as u64;
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
             self.records += 1;
             self.add_time(line);
         }
-        self.add_numbers(id.producer, id.first, id.last);
+        for id in numbers {
+            self.add_numbers(id.producer, id.first, id.last);
+        }
     }
 
     /// Adds one whole line, as it was found in a file. Whether it is a record of a log.
@@ -185,7 +187,7 @@ mod tests {
             first: 1,
             last: 4,
         };
-        batch.add_batch(id, body.as_bytes());
+        batch.add_lines(body.as_bytes(), &[id]);
         let mut lines = Summary::default();
         for line in body.split_inclusive('\n') {
             assert!(is_whole(line.as_bytes()));

@@ -267,3 +267,40 @@ async fn an_old_file_is_sealed_without_another_batch() {
     }
     assert_eq!(load(&folder)[&producer(1).to_string()].len(), 5);
 }
+
+#[test]
+fn a_receiver_writes_what_is_new_of_several_producers_at_once() {
+    let folder = TempDir::new().unwrap();
+    let sink = NdjsonSink::new(folder.path()).max_file_age(Duration::from_secs(3_600));
+    let mut files = sink.files().unwrap();
+    assert_eq!(files.until_due(), None);
+    let ((one, first), (two, second)) = (batch(producer(1), 1, 5), batch(producer(2), 7, 9));
+    files
+        .append(&[first, second].concat(), &[one, two])
+        .unwrap();
+    assert!(files.until_due().is_some());
+    files.seal_if_due().unwrap();
+    assert_eq!(names(&folder, ".ndjson").len(), 0, "it is not an hour old");
+    files.close();
+    let loaded = load(&folder);
+    assert_eq!(loaded[&producer(1).to_string()], [1, 2, 3, 4, 5]);
+    assert_eq!(loaded[&producer(2).to_string()], [7, 8, 9]);
+}
+
+#[test]
+fn a_receivers_file_is_sealed_when_it_is_old() {
+    let folder = TempDir::new().unwrap();
+    let mut files = NdjsonSink::new(folder.path())
+        .max_file_age(Duration::ZERO)
+        .files()
+        .unwrap();
+    for start in [1, 6] {
+        let (id, body) = batch(producer(1), start, start + 4);
+        files.append(&body, &[id]).unwrap();
+        assert_eq!(files.until_due(), Some(Duration::ZERO));
+        files.seal_if_due().unwrap();
+        assert_eq!(files.until_due(), None);
+    }
+    assert_eq!(names(&folder, ".ndjson").len(), 2);
+    assert_eq!(load(&folder)[&producer(1).to_string()].len(), 10);
+}

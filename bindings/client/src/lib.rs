@@ -35,6 +35,7 @@
 //! | look without exposing | [`Client::peek`] |
 //! | know how things stand | [`Client::ready`], [`Client::state`], [`Client::events`], [`Client::metrics`] |
 //! | bring a source of your own | [`source::Source`] |
+//! | use it through OpenFeature | `open_feature::Provider`, with the feature `open-feature` |
 //! | test | [`testing::TestClient`], [`Client::set_override`] |
 #![cfg_attr(
     test,
@@ -60,6 +61,8 @@ mod events;
 mod exposures;
 mod fork;
 mod metrics;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 mod overrides;
 mod random;
 mod shared;

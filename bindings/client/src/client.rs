@@ -150,7 +150,7 @@ impl Client {
     #[must_use]
     pub fn events(&self) -> Events {
         let arm = self.shared.arm();
-        arm.hub.subscribe(arm.current_event())
+        arm.hub.subscribe(|| arm.current_event())
     }
 
     /// Calls `callback` with every event from now on, beginning with the one that the present state amounts to, if it does. It

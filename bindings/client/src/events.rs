@@ -168,30 +168,39 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Tells everyone. Never waits for any of them.
-    pub(crate) fn tell(&self, event: &Event) {
+    /// Makes a change and tells everyone what it means. One who subscribes meanwhile does so before
+    /// both or after both, and so is told once. Never waits for those who are told.
+    pub(crate) fn announce<T: IntoIterator<Item = Event>>(&self, change: impl FnOnce() -> T) {
         let mut listeners = self.listeners();
-        listeners.retain(|listener| match listener.upgrade() {
-            Some(queue) => {
-                let lost = queue.push(event.clone());
-                self.lost.fetch_add(lost, Ordering::Relaxed);
-                true
-            }
-            None => false,
-        });
+        for event in change() {
+            listeners.retain(|listener| match listener.upgrade() {
+                Some(queue) => {
+                    let lost = queue.push(event.clone());
+                    self.lost.fetch_add(lost, Ordering::Relaxed);
+                    true
+                }
+                None => false,
+            });
+        }
     }
 
-    pub(crate) fn subscribe(&self, current: Option<Event>) -> Events {
+    /// A queue of the events from now on, after the one that `current` gives.
+    pub(crate) fn subscribe(&self, current: impl FnOnce() -> Option<Event>) -> Events {
         let queue = Arc::new(Queue::default());
-        if let Some(event) = current {
+        let mut listeners = self.listeners();
+        if let Some(event) = current() {
             queue.push(event);
         }
-        self.listeners().push(Arc::downgrade(&queue));
+        listeners.push(Arc::downgrade(&queue));
         Events(queue)
     }
 
     /// Runs `callback` with each event from now on, and first with `current`.
-    pub(crate) fn call(&self, callback: Callback, current: Option<Event>) -> std::io::Result<()> {
+    pub(crate) fn call(
+        &self,
+        callback: Callback,
+        current: impl FnOnce() -> Option<Event>,
+    ) -> std::io::Result<()> {
         let events = self.subscribe(current);
         let panics = Arc::clone(&self.panics);
         std::thread::Builder::new()

@@ -250,7 +250,7 @@ impl Shared {
         self.arm.store(Arc::clone(&arm));
         for callback in self.callbacks.load().iter() {
             // Without its thread a callback is not called; there is nobody to tell but the log.
-            if let Err(error) = arm.hub.call(Arc::clone(callback), None) {
+            if let Err(error) = arm.hub.call(Arc::clone(callback), || None) {
                 tracing::error!("a callback cannot be called in the forked child: {error}");
             }
         }
@@ -338,7 +338,7 @@ impl Shared {
             callbacks.push(Arc::clone(&callback));
             callbacks
         });
-        arm.hub.call(callback, arm.current_event())
+        arm.hub.call(callback, || arm.current_event())
     }
 }
 

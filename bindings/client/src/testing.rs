@@ -170,24 +170,27 @@ impl TestClient {
             held.origin = Some(origin.clone());
         });
         shared.confirm(shared.clock.monotonic(), std::time::Duration::ZERO);
-        arm.state.send_modify(|state| {
-            state.status = Status::Ready;
-            state.revision = Some(revision);
-            state.origin = Some(origin.clone());
-            state.confirmed_at = Some(shared.clock.wall());
-            state.settled = true;
-        });
-        arm.hub.tell(&match old {
-            None => Event::Ready { revision, origin },
-            Some(old) => Event::ConfigurationChanged {
-                flags: old
-                    .changed_flags(&flag_set)
-                    .into_iter()
-                    .map(Into::into)
-                    .collect(),
+        arm.hub.announce(|| {
+            arm.state.send_modify(|state| {
+                state.status = Status::Ready;
+                state.revision = Some(revision);
+                state.origin = Some(origin.clone());
+                state.confirmed_at = Some(shared.clock.wall());
+                state.settled = true;
+            });
+            let Some(old) = old else {
+                return Some(Event::Ready { revision, origin });
+            };
+            let flags = old
+                .changed_flags(&flag_set)
+                .into_iter()
+                .map(Into::into)
+                .collect();
+            Some(Event::ConfigurationChanged {
+                flags,
                 revision,
                 origin,
-            },
+            })
         });
     }
 

@@ -17,7 +17,7 @@ use crate::metrics::bump;
 use crate::random::Generator;
 use crate::shared::{Arm, Command, Shared};
 use crate::source::{Changes, Fetched, Source, SourceError};
-use crate::status::{Origin, Status};
+use crate::status::{Origin, State, Status};
 
 /// The longest sleep: then the clocks are compared, whatever is due.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -408,11 +408,12 @@ impl Driver {
         self.confirm(place, now);
         self.publish(now);
         if let (Some(flags), Some(_)) = (changed, held) {
-            self.arm.hub.tell(&Event::ConfigurationChanged {
+            let changed = Event::ConfigurationChanged {
                 flags: flags.into(),
                 revision,
                 origin,
-            });
+            };
+            self.arm.hub.announce(|| Some(changed));
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.entry = Some(entry);
@@ -441,7 +442,7 @@ impl Driver {
             }
             let _ = feed.changed_flags();
         }
-        let state = |state: &mut crate::status::State| {
+        let state = |state: &mut State| {
             state.confirmed_at = Some(now.wall);
             if by == 0 {
                 state.last_failure = None;
@@ -479,26 +480,29 @@ impl Driver {
         let failures = feed.refresh.status().failures;
         let message = format!("{}: {what}; {kept}; {next}{instead}", feed.source.name());
         tracing::warn!(source = feed.source.name(), failures, "{message}");
-        if place == 0 {
-            self.arm.state.send_modify(|state| {
-                state.failures = failures;
-                state.last_failure = Some(message.clone());
-            });
-        } else {
-            self.arm.state.send_modify(|state| {
-                state.last_failure.get_or_insert_with(|| message.clone());
-            });
-        }
-        self.publish(self.last);
-        self.arm.hub.tell(&Event::Error {
-            message,
+        let now = self.last;
+        let event = Event::Error {
+            message: message.clone(),
             error_code,
+        };
+        self.announce(now, Some(event), |state| {
+            if place == 0 {
+                state.failures = failures;
+                state.last_failure = Some(message);
+            } else {
+                state.last_failure.get_or_insert(message);
+            }
         });
     }
 
-    /// Brings the state up to date, and tells what that means. First the state, then the event, so that who hears it sees
-    /// it.
-    fn publish(&mut self, now: Times) {
+    /// Brings the state up to date, and tells what that means.
+    fn publish(&self, now: Times) {
+        self.announce(now, None, |_| {});
+    }
+
+    /// Brings the state up to date with a change of its own, and tells of the event or of what the state has become. First the
+    /// state, then the event, so that who hears it sees it.
+    fn announce(&self, now: Times, event: Option<Event>, change: impl FnOnce(&mut State)) {
         let held = self.shared.held_for_long();
         let age = self.shared.age(now.monotonic);
         let stale = match (self.shared.config.stale_after, age) {
@@ -513,39 +517,27 @@ impl Driver {
             (None, _) => Status::NotReady,
         };
         let revision = held.flag_set.as_ref().map(|set| set.revision());
-        let mut before = status;
-        self.arm.state.send_if_modified(|state| {
-            before = state.status;
-            let changed = state.status != status
-                || state.revision != revision
-                || state.origin != held.origin
-                || (settled && !state.settled);
-            state.status = status;
-            state.revision = revision;
-            state.origin.clone_from(&held.origin);
-            state.settled |= settled;
-            changed
+        let mut became = None;
+        self.arm.hub.announce(|| {
+            self.arm.state.send_if_modified(|state| {
+                let before = state.clone();
+                change(state);
+                state.status = status;
+                state.revision = revision;
+                state.origin.clone_from(&held.origin);
+                state.settled |= settled;
+                if before.status != status {
+                    became = transition(status, revision, held.origin.clone(), age);
+                }
+                *state != before
+            });
+            became.clone().into_iter().chain(event)
         });
-        if before == status {
-            return;
-        }
-        match status {
-            Status::Ready => {
-                let (Some(revision), Some(origin)) = (revision, held.origin.clone()) else {
-                    return;
-                };
+        match became {
+            Some(Event::Ready { revision, origin }) => {
                 tracing::info!(revision, origin = %origin, "ready");
-                self.arm.hub.tell(&Event::Ready { revision, origin });
             }
-            Status::Stale => {
-                let message = format!(
-                    "no source confirmed revision {} for {}; it stays in use, and the sources are asked again as before",
-                    revision.unwrap_or_default(),
-                    seconds(age.unwrap_or_default()),
-                );
-                tracing::warn!("{message}");
-                self.arm.hub.tell(&Event::Stale { message });
-            }
+            Some(Event::Stale { message }) => tracing::warn!("{message}"),
             _ => {}
         }
     }
@@ -567,6 +559,29 @@ impl Driver {
             state.status = Status::Closed;
             state.settled = true;
         });
+    }
+}
+
+/// What it means that the state has become this.
+fn transition(
+    status: Status,
+    revision: Option<u64>,
+    origin: Option<Origin>,
+    age: Option<Duration>,
+) -> Option<Event> {
+    match status {
+        Status::Ready => Some(Event::Ready {
+            revision: revision?,
+            origin: origin?,
+        }),
+        Status::Stale => Some(Event::Stale {
+            message: format!(
+                "no source confirmed revision {} for {}; it stays in use, and the sources are asked again as before",
+                revision.unwrap_or_default(),
+                seconds(age.unwrap_or_default()),
+            ),
+        }),
+        _ => None,
     }
 }
 

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 use bucketry::{Builder, Client, ErrorCode, EvaluationContext, Event, Events, Status};
 use support::{LIMIT, Seen, Server, document, eventually, failing, respond, serving};
 
+/// Writes a response.
+type Answer = Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + Send + Sync>;
+
 /// Asks often, so that a test need not wait.
 fn quick(server: &Server) -> Builder {
     Client::builder()
@@ -147,10 +150,7 @@ fn documents_that_are_none_are_refused_and_the_last_good_one_kept() {
         gzip.write_all(&vec![b' '; 50 << 20]).unwrap();
         gzip.finish().unwrap()
     };
-    let refused: Vec<(
-        &str,
-        Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + Send + Sync>,
-    )> = vec![
+    let refused: Vec<(&str, Answer)> = vec![
         (
             "not valid JSON",
             Box::new(|out| respond(out, 200, &[], b"<html>login</html>")),

@@ -85,7 +85,14 @@ impl<S: BlockingSink> Sink for Blocking<S> {
     }
 
     fn in_child(&self) -> Option<Arc<dyn Sink>> {
-        self.sink.in_child()
+        // The turn may be that of a thread which the child does not have.
+        let with_another_turn = || {
+            Arc::new(Self {
+                sink: Arc::clone(&self.sink),
+                turn: Arc::default(),
+            }) as Arc<dyn Sink>
+        };
+        Some(self.sink.in_child().unwrap_or_else(with_another_turn))
     }
 }
 

@@ -121,10 +121,10 @@ impl ToggleReader<'_> {
                 self.addresses(source, field, &entries)
             }
             _ => {
-                let message =
-                    format!("`{operator}` is no known operator: the constraint never holds");
+                let message = format!("`{operator}` is no known operator: the toggle is off");
                 self.report
                     .warn(Some(self.key), || source.pointer(), message);
+                self.is_off = true;
                 return Ok(Constraint::Condition(never));
             }
         };

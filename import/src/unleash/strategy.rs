@@ -122,10 +122,14 @@ impl ToggleReader<'_> {
     }
 
     /// The constraints of a segment, or a reference to it. One that is not there is never true.
-    fn segment(&mut self, id: &Source<'_, '_>) -> Result<Vec<Constraint>, Problem> {
-        let id = super::id_of(id)?;
+    fn segment(&mut self, source: &Source<'_, '_>) -> Result<Vec<Constraint>, Problem> {
+        let id = super::id_of(source)?;
         let Some(segment) = self.reader.segments.get(&id) else {
-            return Ok(vec![Constraint::Condition(Condition::Always(false))]);
+            let message = format!("there is no segment {id}: the toggle is off");
+            self.report
+                .warn(Some(self.key), || source.pointer(), message);
+            self.is_off = true;
+            return Ok(Vec::new());
         };
         let mut constraints = Vec::new();
         for constraint in segment

@@ -32,6 +32,8 @@ pub(super) struct ToggleReader<'f> {
     /// Whether whoever gets a variant is to be recorded.
     impressions: bool,
     variants: Vec<(String, Out)>,
+    /// Whether something is missing or unknown that turns the whole toggle off.
+    pub(super) is_off: bool,
 }
 
 /// The flags that a toggle becomes.
@@ -73,6 +75,7 @@ pub(super) fn translate(
         experiments: BTreeSet::new(),
         impressions,
         variants: Vec::new(),
+        is_off: false,
     };
     let strategies = source.optional("strategies");
     if let Some(strategies) = &strategies {
@@ -91,6 +94,9 @@ pub(super) fn translate(
             from: None,
             until: None,
         }]);
+    }
+    if toggle.is_off {
+        cases.iter_mut().for_each(Vec::clear);
     }
     for case in cases.iter().flatten() {
         if parents.is_never() {
@@ -201,86 +207,95 @@ impl ToggleReader<'_> {
         served(self.key, ["on"]).negated().push_to(&mut gate);
         gate.extend([("serve", Out::NULL), ("reason", Out::text("DEFAULT"))]);
         rules.push(members(gate));
-        // Strategies with an empty list of variants that hold go on to the toggle's.
-        let mut before: Vec<Condition> = Vec::new();
-        for (strategy, cases) in strategies.iter().zip(cases) {
-            let Some(list) = strategy.optional("variants") else {
-                continue;
-            };
-            if list.elements().next().is_none() {
-                if cases.iter().any(|case| case.from.or(case.until).is_some()) {
-                    let later = strategies.iter().any(|other| {
-                        let variants = other.optional("variants");
-                        variants.is_some_and(|variants| variants.elements().next().is_some())
-                    });
-                    if later {
-                        let reason = "holds by the time of the evaluation, has no variants, and stands beside one that has";
-                        return Err(strategy.inexpressible(reason));
-                    }
-                }
-                before.extend(cases.iter().map(|case| case.condition.clone().negated()));
-                continue;
-            }
+        let toggle_list = source.optional("variants");
+        let some = |list: &Source<'_, '_>| list.elements().next().is_some();
+        let has_own = |strategy: &Source<'_, '_>| {
+            strategy
+                .optional("variants")
+                .is_some_and(|list| some(&list))
+        };
+        // The first strategy that holds decides; one without variants goes on to the toggle's. After the last one with
+        // variants that is all there is.
+        let reached = strategies
+            .iter()
+            .rposition(has_own)
+            .map_or(0, |last| last + 1);
+        for (strategy, cases) in strategies.iter().zip(cases).take(reached) {
+            let list = strategy.optional("variants").filter(some);
             let parameters = strategy.optional("parameters");
             let parameter = |name| parameters.as_ref().and_then(|all| parameter_of(all, name));
             let stickiness = parameter("stickiness").unwrap_or_else(|| "default".to_owned());
             let group = parameter("groupId").unwrap_or_else(|| self.key.to_owned());
             for case in cases {
-                let mut conditions = before.clone();
-                conditions.push(case.condition.clone());
-                let case = Case {
-                    condition: Condition::all(conditions),
-                    ..*case
-                };
-                rules.push(self.draw(&list, &stickiness, &group, &case)?);
-            }
-        }
-        if let Some(list) = source.optional("variants") {
-            for variant in list.elements() {
-                for each in variant
-                    .optional("overrides")
-                    .iter()
-                    .flat_map(Source::elements)
-                {
-                    let field = each.required("contextName")?.string()?;
-                    self.reads.insert(field.to_owned());
-                    let values = each.required("values")?;
-                    let texts = values
-                        .elements()
-                        .map(|value| value.string().map(ToOwned::to_owned));
-                    let texts = texts.collect::<Result<Vec<_>, _>>()?;
-                    let condition = text_in(field, texts.iter().map(String::as_str));
-                    if !condition.is_never() {
-                        let mut rule = Test::new();
-                        condition.push_to(&mut rule);
-                        let name = self.variant(&variant)?;
-                        rule.push(("serve", Out::Text(name)));
-                        rules.push(members(rule));
-                    }
+                match &list {
+                    Some(list) => rules.push(self.draw(list, &stickiness, &group, case)?),
+                    None => self.toggle_variants(toggle_list.as_ref(), case, &mut rules)?,
                 }
             }
-            let first = list.elements().next();
-            let stickiness = first
-                .as_ref()
-                .and_then(|first| first.optional("stickiness"));
-            let stickiness = match &stickiness {
-                Some(stickiness) => stickiness.string()?.to_owned(),
-                None => "default".to_owned(),
-            };
-            if first.is_some() {
-                let always = Case {
-                    condition: Condition::Always(true),
-                    from: None,
-                    until: None,
-                };
-                rules.push(self.draw(&list, &stickiness, self.key, &always)?);
-            }
+        }
+        let always = Case {
+            condition: Condition::Always(true),
+            from: None,
+            until: None,
+        };
+        if toggle_list.as_ref().is_some_and(some) {
+            self.toggle_variants(toggle_list.as_ref(), &always, &mut rules)?;
         }
         let variants = core::mem::take(&mut self.variants);
         let variants = variants
             .into_iter()
             .map(|(name, value)| (Cow::Owned(name), value));
         Ok((Out::Object(variants.collect()), rules))
+    }
+
+    /// The toggle's own variants: who is named gets one, everyone else draws.
+    fn toggle_variants(
+        &mut self,
+        list: Option<&Source<'_, '_>>,
+        case: &Case,
+        rules: &mut Vec<Out>,
+    ) -> Result<(), Problem> {
+        let Some(list) = list.filter(|list| list.elements().next().is_some()) else {
+            let mut rule = Test::new();
+            case.push_to(&mut rule);
+            rule.extend([("serve", Out::NULL), ("reason", Out::text("DEFAULT"))]);
+            rules.push(members(rule));
+            return Ok(());
+        };
+        for variant in list.elements() {
+            for each in variant
+                .optional("overrides")
+                .iter()
+                .flat_map(Source::elements)
+            {
+                let field = each.required("contextName")?.string()?;
+                self.reads.insert(field.to_owned());
+                let values = each.required("values")?;
+                let texts = values
+                    .elements()
+                    .map(|value| value.string().map(ToOwned::to_owned));
+                let texts = texts.collect::<Result<Vec<_>, _>>()?;
+                let named = text_in(field, texts.iter().map(String::as_str));
+                if named.is_never() {
+                    continue;
+                }
+                let mut rule = Test::new();
+                let condition = Condition::all([case.condition.clone(), named]);
+                Case { condition, ..*case }.push_to(&mut rule);
+                rule.push(("serve", Out::Text(self.variant(&variant)?)));
+                rules.push(members(rule));
+            }
+        }
+        let first = list.elements().next();
+        let stickiness = first
+            .as_ref()
+            .and_then(|first| first.optional("stickiness"));
+        let stickiness = match &stickiness {
+            Some(stickiness) => stickiness.string()?.to_owned(),
+            None => "default".to_owned(),
+        };
+        rules.push(self.draw(list, &stickiness, self.key, case)?);
+        Ok(())
     }
 
     /// The rule that draws one of these variants by weight.

@@ -85,13 +85,25 @@ impl Tally {
     /// Takes the result of one case. `case` tells it from all others of the suite.
     pub fn check<T: fmt::Display + PartialEq>(&mut self, case: &str, got: &T, want: &T) {
         let listed = self.inexpressible.iter().find(|(name, _)| *name == case);
-        match (got == want, listed) {
+        self.check_listed(case, got, want, listed.map(|(_, why)| *why));
+    }
+
+    /// Takes the result of one case of a suite that lists whole families of cases: `why` it is one that a flag set cannot
+    /// express, if it is.
+    pub fn check_listed<T: fmt::Display + PartialEq>(
+        &mut self,
+        case: &str,
+        got: &T,
+        want: &T,
+        why: Option<&str>,
+    ) {
+        match (got == want, why) {
             (true, None) => self.passed += 1,
             (true, Some(_)) => {
                 let failure = format!("{case}: listed as inexpressible, but passes");
                 self.failed.push(failure);
             }
-            (false, Some((_, why))) => self.listed.push(format!("{case}: {why}")),
+            (false, Some(why)) => self.listed.push(format!("{case}: {why}")),
             (false, None) => {
                 let failure = format!("{case}:\n    got  {got}\n    want {want}");
                 self.failed.push(failure);

@@ -29,6 +29,9 @@ pub(crate) fn lint(project: &Project) -> Result<(), Stop> {
             "cargo clippy -p bucketry-tests --test conformance --test differential -- -D warnings",
         )
         .run()?;
+    project
+        .command("cargo clippy -p bucketry-openfeature-tests --test openfeature -- -D warnings")
+        .run()?;
     // Without its default features core is other code, and what a browser gets.
     let line = "cargo clippy -p bucketry-core --no-default-features -- -D warnings";
     project.command(line).run()
@@ -93,11 +96,14 @@ pub(crate) fn conformance(project: &Project) -> Result<(), Stop> {
             "BUCKETRY_CONFORMANCE names no folder of suites".to_owned(),
         ));
     };
-    let line = "cargo test -p bucketry-tests --test conformance";
-    project
-        .command(line)
-        .env("BUCKETRY_CONFORMANCE", folder)
-        .run()
+    for line in [
+        "cargo test -p bucketry-tests --test conformance",
+        "cargo test -p bucketry-openfeature-tests --test openfeature",
+    ] {
+        let command = project.command(line);
+        command.env("BUCKETRY_CONFORMANCE", &folder).run()?;
+    }
+    Ok(())
 }
 
 /// What miri runs: loading, resolving, explaining, a digest and a list of ids. It is a hundred times slower than the

@@ -67,6 +67,9 @@ pub(crate) fn test(project: &Project) -> Result<(), Stop> {
     project
         .command("cargo test -p bucketry-core --no-default-features")
         .run()?;
+    project
+        .command("cargo test -p bucketry --features opentelemetry --test opentelemetry")
+        .run()?;
     let command = project.command("cargo doc --workspace --no-deps --quiet");
     command.env("RUSTDOCFLAGS", "-D warnings").run()
 }

@@ -89,6 +89,8 @@ pub use metrics::{Evaluations, Metrics};
 pub use overrides::Override;
 #[cfg(feature = "http")]
 pub use sink::HttpSink;
+#[cfg(feature = "opentelemetry")]
+pub use sink::OpenTelemetrySink;
 pub use sink::{
     Batch, Blocking, BlockingSink, Delivered, Durability, ExposureFiles, NdjsonSink, Sink,
     SinkFuture, callback,

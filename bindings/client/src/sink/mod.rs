@@ -4,6 +4,8 @@ mod blocking;
 #[cfg(feature = "http")]
 mod http;
 mod ndjson;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +18,8 @@ pub use bucketry_core::Batch;
 #[cfg(feature = "http")]
 pub use http::HttpSink;
 pub use ndjson::{Durability, ExposureFiles, NdjsonSink};
+#[cfg(feature = "opentelemetry")]
+pub use otel::OpenTelemetrySink;
 
 /// What a sink's methods return: a future that a thread of the client can run.
 pub type SinkFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -11,7 +11,7 @@ use crate::flag_set::{
     AttributeKind, Comparator, FlagSet, FlagState, IdList, MissingUnit, NONE16, PositionTest, Span,
     TARGETING_KEY, Tables, ValueSet,
 };
-use crate::hash;
+use crate::hash::{self, COMPACT};
 use crate::memory::{Slot, VersionMemory};
 use crate::number::{self, Number};
 #[cfg(feature = "imported")]
@@ -195,7 +195,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
             Op::All | Op::Any => {
                 let decides = node.op == Op::Any;
                 let mut child = index + 1;
-                if node.modifiers & FLAT != 0 {
+                if !COMPACT && node.modifiers & FLAT != 0 {
                     return Ok(self.flat(child, node));
                 }
                 while child < node.next {
@@ -678,7 +678,7 @@ impl Tables {
     }
 
     fn compares(&self, comparator: &Comparator, version: &Version<'_>) -> bool {
-        let operand = if comparator.packed == Packed::NONE {
+        let operand = if COMPACT || comparator.packed == Packed::NONE {
             let text = self.symbols.get(comparator.text).as_bytes();
             let mut operands = version::comparators(text, comparator.loose).flatten();
             operands.next().map(|(_, operand)| operand)

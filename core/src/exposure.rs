@@ -103,12 +103,12 @@ pub struct Origin<'a> {
 /// One exposure, before it is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Exposure<'a> {
-    assignment: &'a Assignment<'a>,
-    details: ExposureDetails<'a>,
-    at: UnixMillis,
-    window: i64,
-    first: Option<bool>,
-    sampling_rate: u32,
+    pub(crate) assignment: &'a Assignment<'a>,
+    pub(crate) details: ExposureDetails<'a>,
+    pub(crate) at: UnixMillis,
+    pub(crate) window: i64,
+    pub(crate) first: Option<bool>,
+    pub(crate) sampling_rate: u32,
 }
 
 /// Parts per million, the unit of sampling rates.

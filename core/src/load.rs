@@ -46,7 +46,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<FlagSet, LoadError> {
     let document = Document::parse(bytes, limits::MAX_DOCUMENT_BYTES).map_err(LoadError::Syntax)?;
     // Names chosen to collide under one seed do not collide under that of the document they stand in.
     let mut loader = Loader::new(xxh64(bytes, 0), bytes.len() / 100);
-    let set = loader.document(document.root());
+    let head = loader.document(document.root());
     if let Some(Problem { issue, .. }) = loader.problem {
         return Err(LoadError::Document(Diagnostic {
             severity: Severity::Error,
@@ -58,9 +58,19 @@ pub(crate) fn load(bytes: &[u8]) -> Result<FlagSet, LoadError> {
     }
     Ok(FlagSet {
         tables: loader.tables,
+        revision: head.revision,
+        environment: head.environment,
+        metadata: head.metadata,
         diagnostics: loader.diagnostics,
-        ..set
     })
+}
+
+/// What a flag set says of itself.
+struct Head {
+    revision: u64,
+    environment: Symbol,
+    /// The number of a span.
+    metadata: u32,
 }
 
 /// A flag set in the making.
@@ -193,14 +203,12 @@ impl<'d> Loader<'d> {
         }
     }
 
-    /// Fills the tables. What comes back lacks them and the diagnostics.
-    fn document(&mut self, root: Json<'d>) -> FlagSet {
-        let mut set = FlagSet {
-            tables: Tables::new(Symbols::new(0, 0)),
+    /// Fills the tables.
+    fn document(&mut self, root: Json<'d>) -> Head {
+        let mut head = Head {
             revision: 0,
             environment: NONE,
             metadata: NONE,
-            diagnostics: Vec::new(),
         };
         if self.is_object(root) {
             self.no_doubles(root);
@@ -230,7 +238,7 @@ impl<'d> Loader<'d> {
         {
             self.wrong(format, m!("expected format 1"));
         }
-        set.revision = self.integer(
+        head.revision = self.integer(
             revision,
             0,
             (0, schema::MAX_REVISION),
@@ -251,7 +259,7 @@ impl<'d> Loader<'d> {
             }
         }
         if self.is_wrong() {
-            return set;
+            return head;
         }
         self.segments = Some(segments);
         // Flag keys come first: a flag's number is its key's symbol.
@@ -259,15 +267,15 @@ impl<'d> Loader<'d> {
         self.number_flags(flags, count);
         if environment.exists() {
             let name = self.name(environment);
-            set.environment = self.tables.symbols.intern(name);
+            head.environment = self.tables.symbols.intern(name);
         }
         self.native();
         if hash.exists() {
             self.default_hash = self.hash(hash);
         }
-        set.metadata = self.metadata(metadata);
+        head.metadata = self.metadata(metadata);
         if self.is_wrong() {
-            return set;
+            return head;
         }
         self.default_print =
             fingerprint(environment).wrapping_add(fingerprint(hash).rotate_left(1));
@@ -285,7 +293,7 @@ impl<'d> Loader<'d> {
         self.check_experiments();
         self.settle();
         self.finish();
-        set
+        head
     }
 
     /// What is there before anything is read.

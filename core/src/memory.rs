@@ -167,11 +167,18 @@ impl<'a, T: Trace<'a>> Evaluation<'a, '_, T> {
     }
 
     pub(crate) fn attribute_test(&mut self, index: u32, node: &'a Node) -> bool {
-        let value = self.recall(node.attribute);
+        let value = if COMPACT {
+            self.set.find(self.context, node.attribute)
+        } else {
+            self.recall(node.attribute)
+        };
         self.trace.attribute(value);
         let Some(value) = value else {
             return node.op == Op::Exists && node.a == 0;
         };
+        if COMPACT {
+            return self.set.tables.test(index, node, value);
+        }
         // The two operators that gain from memory; the rest are the same for elements of arrays.
         match (node.op, value) {
             (Op::In, AttributeValue::String(text)) => self.look_up(node.attribute, text),

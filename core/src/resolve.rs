@@ -1,5 +1,7 @@
 //! Resolving a flag: the order of steps of `docs/flag-set.md`, section 3.3, readable top to bottom.
 
+use alloc::vec::Vec;
+
 use crate::bucketing::{Position, Unit};
 use crate::condition::Evaluation;
 use crate::context::EvaluationContext;
@@ -39,7 +41,7 @@ fn evaluate<'a>(
     context: &'a EvaluationContext<'a>,
     now: UnixMillis,
 ) -> Resolution<'a> {
-    if found.reads_attributes {
+    if found.reads_attributes && !COMPACT {
         let mut memory = [Slot::EMPTY; REMEMBERED];
         Evaluation::new(set, context, now, &mut memory, NoTrace).rules(flag, found)
     } else {
@@ -131,8 +133,11 @@ impl FlagSet {
         context: &'a EvaluationContext<'a>,
         now: UnixMillis,
     ) -> impl Iterator<Item = (FlagHandle<'a>, Resolution<'a>)> {
-        let slots = self.tables.attributes.len().next_power_of_two();
-        let mut memory = alloc::vec![Slot::EMPTY; slots];
+        let mut memory = Vec::new();
+        if !COMPACT {
+            let slots = self.tables.attributes.len().next_power_of_two();
+            memory.resize(slots, Slot::EMPTY);
+        }
         (0..self.tables.flags.len() as u32).filter_map(move |flag| {
             let handle = self.flag_at(flag)?;
             let resolution = resolve_or(self, flag, context, |found| {

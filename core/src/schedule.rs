@@ -71,6 +71,7 @@ pub(crate) fn check(ranges: &[Range], values: &[u64]) -> Result<(), ConfigError>
 }
 
 /// `span` in milliseconds. The conversion of the standard library goes through 128 bits.
+#[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) const fn millis(span: Duration) -> u64 {
     span.as_secs()
         .saturating_mul(1_000)

@@ -23,9 +23,9 @@ impl<T, F: Fn(&T, &T) -> Ordering> List for By<'_, T, F> {
     }
 
     fn swap(&mut self, a: usize, b: usize) {
-        // As `swap` of a slice, which can panic. Of one and the same item there is nothing to swap.
-        if let Ok([a, b]) = self.items.get_disjoint_mut([a, b]) {
-            core::mem::swap(a, b);
+        // What is beyond the end would be a panic.
+        if a.max(b) < self.items.len() {
+            self.items.swap(a, b);
         }
     }
 }

@@ -158,6 +158,11 @@ struct Named {
     counters: ArmCounters,
 }
 
+#[inline(never)]
+fn boxed(name: &str) -> Box<str> {
+    name.into()
+}
+
 /// The place of the arms that found no room.
 pub(super) const OTHER: u16 = u16::MAX;
 
@@ -200,7 +205,7 @@ impl Arms {
         self.named.push(Named {
             key,
             phase: assignment.phase,
-            names: names.map(Box::from),
+            names: names.map(boxed),
             counters: ArmCounters::default(),
         });
         place

@@ -214,12 +214,15 @@ impl ExposureLog {
         }
 
         let mut body = Vec::new();
-        Exposure::new(assignment, now.wall)
-            .with_details(*details)
-            .with_window(window)
-            .with_first((!self.dedupe.is_off()).then_some(!repeat))
-            .with_sampling_rate(self.config.sampling.parts_per_million())
-            .write_body(&mut body);
+        let exposure = Exposure {
+            assignment,
+            details: *details,
+            at: now.wall,
+            window,
+            first: (!self.dedupe.is_off()).then_some(!repeat),
+            sampling_rate: self.config.sampling.parts_per_million(),
+        };
+        exposure.write_body(&mut body);
         let line = body.len() + self.frame;
         let refused = if line > self.config.batch_bytes {
             Some(DropReason::TooLarge)

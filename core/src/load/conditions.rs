@@ -5,6 +5,7 @@ use crate::context::attribute_value;
 #[cfg(feature = "imported")]
 use crate::flag_set::NONE;
 use crate::flag_set::{IdList, NONE16, PositionTest, Range, Span, TARGETING_KEY, VariantValue};
+use crate::hash::COMPACT;
 use crate::hashed_ids;
 use crate::json::{Document, Json, Kind};
 use crate::limits;
@@ -43,13 +44,13 @@ impl<'d> Loader<'d> {
 
     /// Sets where the subtree of a node ends: here.
     fn end_subtree(&mut self, at: usize) {
-        let next = self.tables.nodes.len();
-        let mut flat = true;
-        for child in at + 1..next {
-            let child_node = self.tables.nodes.get(child);
-            flat &= child_node
-                .is_some_and(|node| node.op.tests_attribute() && node.next as usize == child + 1);
-        }
+        let nodes = &self.tables.nodes;
+        let next = nodes.len();
+        let is_test = |child: usize| {
+            let node = nodes.get(child);
+            node.is_some_and(|node| node.op.tests_attribute() && node.next as usize == child + 1)
+        };
+        let flat = !COMPACT && (at + 1..next).all(is_test);
         if let Some(node) = self.tables.nodes.get_mut(at) {
             node.next = next as u32;
             if flat && matches!(node.op, Op::All | Op::Any) {

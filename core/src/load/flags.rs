@@ -1,7 +1,7 @@
 //! Flags up to their rules: numbers, types, variants, metadata; and units and hashes, which all share.
 
 use alloc::string::String;
-use alloc::vec;
+
 use alloc::vec::Vec;
 
 use crate::bucketing::Hash;
@@ -65,10 +65,10 @@ impl<'d> Loader<'d> {
             }
         }
         let count = self.flags.len();
-        self.items = vec![Item::default(); segments + count];
-        self.tables.segments = vec![UNNAMED; segments];
-        self.tables.flags = vec![EMPTY; count];
-        self.tables.fingerprints = vec![0; count];
+        self.items.resize_with(segments + count, Item::default);
+        self.tables.segments.resize(segments, UNNAMED);
+        self.tables.flags.resize(count, EMPTY);
+        self.tables.fingerprints.resize(count, 0);
         for (number, value) in doubles {
             let issue = Issue::new(value, m!("two flags have this key"));
             self.refuse(segments + number, &issue);

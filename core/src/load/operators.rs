@@ -5,6 +5,7 @@ use crate::address::Block;
 use crate::condition::WHERE;
 use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
 use crate::flag_set::{Comparator, NONE, Span, TARGETING_KEY, ValueSet};
+use crate::hash::COMPACT;
 use crate::json::{Json, Kind};
 use crate::limits;
 use crate::messages::{Message, m};
@@ -221,7 +222,11 @@ impl<'d> Loader<'d> {
                 );
                 return (0, 0);
             };
-            let packed = version.packed();
+            let packed = if COMPACT {
+                Packed::NONE
+            } else {
+                version.packed()
+            };
             self.tables.comparators.push(Comparator {
                 comparison,
                 loose,

@@ -70,6 +70,8 @@ pub(crate) fn test(project: &Project) -> Result<(), Stop> {
     project
         .command("cargo test -p bucketry --features opentelemetry --test opentelemetry")
         .run()?;
+    let line = "cargo test -p bucketry --features import,signature --test trusted";
+    project.command(line).run()?;
     let command = project.command("cargo doc --workspace --no-deps --quiet");
     command.env("RUSTDOCFLAGS", "-D warnings").run()
 }

@@ -10,13 +10,14 @@ use tokio::sync::mpsc;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::{Config, SourceKind};
+use crate::documents::Documents;
 use crate::error::BuildError;
 use crate::events::{Callback, Event};
 use crate::exposures::{ExposureOptions, Exposures, ExposuresConfig};
 use crate::overrides::{Override, Overrides};
 use crate::shared::{Arm, Held, Recorder, Shared};
 use crate::sink::{NdjsonSink, Sink};
-use crate::source::Source;
+use crate::source::{Fetched, Source};
 use crate::spool::SpoolOptions;
 use crate::status::{Origin, State};
 use crate::worker;
@@ -36,6 +37,10 @@ use crate::worker;
 pub struct Builder {
     sources: Vec<Named>,
     refresh: RefreshConfig,
+    #[cfg(feature = "import")]
+    import: Option<(bucketry_import::Format, bucketry_import::ImportOptions)>,
+    #[cfg(feature = "signature")]
+    keys: Vec<(String, String)>,
     reading: Reading,
     interval: Duration,
     stale_after: Option<Duration>,
@@ -71,6 +76,10 @@ impl Builder {
         Self {
             sources: Vec::new(),
             refresh: RefreshConfig::new(),
+            #[cfg(feature = "import")]
+            import: None,
+            #[cfg(feature = "signature")]
+            keys: Vec::new(),
             reading: Reading::Lenient,
             interval: Duration::from_secs(30),
             stale_after: Some(Duration::from_secs(600)),
@@ -226,6 +235,30 @@ impl Builder {
         self
     }
 
+    /// Trusts flag sets that are signed by this Ed25519 public key (32 bytes in base64), and no others: with the first key a
+    /// signature is required. While keys are rotated there are several, told apart by their ids.
+    ///
+    /// The signature stands in the response header `Bucketry-Signature: keyId=<id>; ed25519=<base64>`, or in a file beside the
+    /// document with `.sig` added to its name. An inline document needs none. Flag sets should have revisions: an older one with
+    /// its old signature is refused by its revision.
+    #[cfg(feature = "signature")]
+    pub fn signing_key(mut self, id: impl Into<String>, public_key: impl Into<String>) -> Self {
+        self.keys.push((id.into(), public_key.into()));
+        self
+    }
+
+    /// Takes documents to be of another flag service's format, and translates them: the client polls an existing service
+    /// directly. A document that cannot be translated is refused, a flag that cannot be answers `PARSE_ERROR`.
+    #[cfg(feature = "import")]
+    pub fn import(
+        mut self,
+        format: bucketry_import::Format,
+        options: bucketry_import::ImportOptions,
+    ) -> Self {
+        self.import = Some((format, options));
+        self
+    }
+
     /// Keeps the last good flag set in a file of this directory, and begins with it when a later process finds no source
     /// that answers. The directory is made if there is none. Default: none.
     pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -371,6 +404,30 @@ impl Builder {
             .max_bytes(self.max_bytes)
             .stale_after(self.stale_after)
             .reading(self.reading);
+        #[cfg_attr(
+            not(any(feature = "import", feature = "signature")),
+            expect(unused_mut, reason = "only these features change it")
+        )]
+        let mut documents = Documents::default();
+        #[cfg(feature = "import")]
+        {
+            documents.import = self.import;
+        }
+        #[cfg(not(feature = "signature"))]
+        let signed = false;
+        #[cfg(feature = "signature")]
+        let (refresh, signed) = {
+            for (id, key) in self.keys {
+                documents.keys.add(id, &key)?;
+            }
+            let signed = !documents.keys.is_empty();
+            let signing = if signed {
+                bucketry_core::Signing::Required
+            } else {
+                bucketry_core::Signing::Optional
+            };
+            (refresh.signing(signing), signed)
+        };
         check(&refresh)?;
         #[cfg(feature = "http")]
         let http = {
@@ -400,6 +457,8 @@ impl Builder {
         let config = Config {
             sources,
             refresh,
+            documents,
+            signed,
             reading: self.reading,
             stale_after: self.stale_after,
             request_timeout: self.request_timeout,
@@ -427,7 +486,12 @@ impl Config {
             Reading::Strict => FlagSet::from_json_strict,
             Reading::Lenient => FlagSet::from_json,
         };
-        let flag_set = read(document).map_err(BuildError::Inline)?;
+        let fetched = Fetched::document(&**document);
+        let understood = self.documents.understand(&fetched);
+        if let Some(reason) = understood.refused {
+            return Err(BuildError::Import(reason));
+        }
+        let flag_set = read(&understood.document).map_err(BuildError::Inline)?;
         held.flag_set = Some(Arc::new(flag_set));
         held.origin = Some(Origin::Source(crate::source::inline::NAME.into()));
         Ok((held, true))

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bucketry_core::{UnixMillis, xxh64};
 
 use crate::random;
+use crate::source::Fetched;
 
 /// What a file begins with: the kind, and the version of the form.
 const HEAD: &str = "bucketry-flag-set 1";
@@ -32,6 +33,16 @@ pub(crate) struct Entry {
     /// When the source last said that it is the newest.
     pub(crate) confirmed_at: UnixMillis,
     pub(crate) document: Vec<u8>,
+}
+
+impl Entry {
+    /// As if the source had given it now.
+    pub(crate) fn fetched(&self) -> Fetched {
+        Fetched {
+            signature: self.signature.clone(),
+            ..Fetched::document(self.document.clone())
+        }
+    }
 }
 
 /// Why there is nothing to begin with.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bucketry_core::{Reading, RefreshConfig};
 
+use crate::documents::Documents;
 use crate::error::BuildError;
 use crate::source::Source;
 use crate::source::file::FileSource;
@@ -16,6 +17,9 @@ pub(crate) struct Config {
     /// In order of preference.
     pub(crate) sources: Vec<SourceKind>,
     pub(crate) refresh: RefreshConfig,
+    pub(crate) documents: Documents,
+    /// Whether a signature is required.
+    pub(crate) signed: bool,
     pub(crate) reading: Reading,
     pub(crate) stale_after: Option<Duration>,
     pub(crate) request_timeout: Duration,
@@ -59,6 +63,8 @@ impl Config {
         Self {
             sources: Vec::new(),
             refresh: RefreshConfig::new(),
+            documents: Documents::default(),
+            signed: false,
             reading: Reading::Strict,
             stale_after: None,
             request_timeout: Duration::ZERO,

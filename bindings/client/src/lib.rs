@@ -55,6 +55,7 @@ mod client;
 mod clock;
 mod config;
 mod counts;
+mod documents;
 mod error;
 mod evaluate;
 mod events;
@@ -66,6 +67,8 @@ pub mod open_feature;
 mod overrides;
 mod random;
 mod shared;
+#[cfg(feature = "signature")]
+mod signature;
 mod sink;
 mod snapshot;
 pub mod source;
@@ -79,6 +82,8 @@ pub use bucketry_core::{
     AttributeValue, Counters, ErrorCode, EvaluationContext, Explanation, FlagSet, LoadError,
     PriorAssignment, Reason, Recorded, UnixMillis,
 };
+#[cfg(feature = "import")]
+pub use bucketry_import::{Dialect, Format, ImportOptions, Malformed};
 pub use builder::Builder;
 pub use client::Client;
 pub use error::BuildError;

@@ -80,6 +80,8 @@ pub struct Fetched {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Vec<u8>,
     pub(crate) signature: Option<String>,
+    /// It is part of the program, which needs no signature.
+    pub(crate) trusted: bool,
 }
 
 impl Fetched {

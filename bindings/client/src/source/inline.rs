@@ -19,7 +19,10 @@ impl Source for InlineSource {
             Ok(if request.etag.is_some() {
                 Fetched::not_modified()
             } else {
-                Fetched::document(&*self.0).with_etag("inline")
+                Fetched {
+                    trusted: true,
+                    ..Fetched::document(&*self.0).with_etag("inline")
+                }
             })
         })
     }

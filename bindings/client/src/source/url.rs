@@ -78,6 +78,7 @@ impl UrlSource {
             signature: header("bucketry-signature"),
             retry_after: retry_after(response.headers(), SystemTime::now()),
             body: Vec::new(),
+            trusted: false,
         };
         if status == 200 {
             self.find_events(&url, response.headers());

@@ -113,7 +113,23 @@ impl Driver {
             Reading::Strict => FlagSet::from_json_strict,
             Reading::Lenient => FlagSet::from_json,
         };
-        let flag_set = match read(&entry.document) {
+        let documents = &self.shared.config.documents;
+        let fetched = entry.fetched();
+        let understood = documents.understand(&fetched);
+        // A key that is trusted no more does not vouch for what an earlier process took.
+        let signed = match understood.signature {
+            Signature::Valid { .. } => true,
+            Signature::Absent => !self.shared.config.signed,
+            Signature::Invalid => false,
+        };
+        if !signed || understood.refused.is_some() || entry.format != documents.format() {
+            tracing::warn!(
+                path,
+                "the copy of an earlier process is not used: it is not signed by a key that is trusted now, or of another format; it will be replaced"
+            );
+            return;
+        }
+        let flag_set = match read(&understood.document) {
             Ok(flag_set) => Arc::new(flag_set),
             Err(error) => {
                 tracing::warn!(
@@ -317,12 +333,13 @@ impl Driver {
         let Some(feed) = self.feeds.get_mut(place) else {
             return;
         };
+        let understood = self.shared.config.documents.understand(&fetched);
         let response = Response {
             status: fetched.status,
             etag: fetched.etag.as_deref(),
             retry_after: fetched.retry_after,
-            body: &fetched.body,
-            signature: Signature::Absent,
+            body: &understood.document,
+            signature: understood.signature,
         };
         let judged = feed
             .refresh
@@ -336,7 +353,7 @@ impl Driver {
                     source: feed.source.name().to_owned(),
                     etag: fetched.etag,
                     signature: fetched.signature,
-                    format: None,
+                    format: self.shared.config.documents.format(),
                     confirmed_at: now.wall,
                     document: fetched.body,
                 };
@@ -356,7 +373,7 @@ impl Driver {
                 } else {
                     ErrorCode::General
                 };
-                let text = refusal(&failure);
+                let text = understood.refused.unwrap_or_else(|| refusal(&failure));
                 self.failed(place, &text, code);
             }
             // An answer to a request that was given up, or one that this version does not know.

@@ -103,3 +103,8 @@ pub use sink::{
 pub use snapshot::{Peek, Snapshot};
 pub use spool::SpoolOptions;
 pub use status::{NotReady, Origin, State, Status};
+
+/// Compiles the blocks of the document.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/delivery.md")]
+struct Delivery;

@@ -21,6 +21,8 @@ pub(crate) const EXAMPLE: &str = include_str!("../../examples/flags.json");
 pub(crate) const EXAMPLE_CONTEXTS: &str = include_str!("../../examples/contexts.ndjson");
 /// The same shop as another service would describe it.
 const EXAMPLE_UFC: &str = include_str!("../../examples/ufc.json");
+const EXAMPLE_GROWTHBOOK: &str = include_str!("../../examples/growthbook.json");
+const EXAMPLE_UNLEASH: &str = include_str!("../../examples/unleash.json");
 
 /// A text and what messages call it.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ impl Document {
 
     fn example(format: Option<Format>) -> Self {
         let (name, text) = match format {
+            Some(Format::GrowthBook) => ("examples/growthbook.json", EXAMPLE_GROWTHBOOK),
+            Some(Format::Unleash) => ("examples/unleash.json", EXAMPLE_UNLEASH),
             Some(_) => ("examples/ufc.json", EXAMPLE_UFC),
             None => ("examples/flags.json", EXAMPLE),
         };
@@ -156,7 +160,7 @@ impl Selection {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Documents of other flag services")]
 pub(crate) struct ImportArgs {
-    /// The document is another service's: translate it first. `ufc` is Datadog's and Eppo's
+    /// The document is another service's: translate it first. `growthbook`, `unleash`, or `ufc`, which is Datadog's and Eppo's
     #[arg(long, value_name = "FORMAT", value_parser = named::<Format>(Format::ALL.iter().map(|format| format.as_str())))]
     pub(crate) from: Option<Format>,
     /// Whose reading of the format, where its SDKs disagree [default: found out from the document]

@@ -16,6 +16,8 @@ pub(crate) fn write(project: &Project, target: &str) -> Result<PathBuf, Stop> {
     let seeds = match target {
         "from_json" => flag_sets(project)?.iter().flat_map(texts).collect(),
         "import_ufc" => foreign(project)?.iter().flat_map(texts).collect(),
+        "import_growthbook" => with_features(project, Value::is_object)?,
+        "import_unleash" => with_features(project, Value::is_array)?,
         "context_json" => contexts(project)?,
         "resolve" => pairs(project)?,
         _ => BTreeSet::new(),
@@ -55,6 +57,19 @@ fn objects<'a>(value: &'a Value, take: &mut impl FnMut(&'a Document)) {
         Value::Array(elements) => elements.iter().for_each(|value| objects(value, take)),
         _ => {}
     }
+}
+
+/// Every object that has `features` of this kind, whole: what GrowthBook and Unleash give to their SDKs.
+fn with_features(project: &Project, kind: fn(&Value) -> bool) -> Result<BTreeSet<Vec<u8>>, Stop> {
+    let mut found = BTreeSet::new();
+    for file in files(project)? {
+        objects(&file, &mut |object| {
+            if object.get("features").is_some_and(kind) {
+                found.insert(Value::Object(object.clone()).to_string().into_bytes());
+            }
+        });
+    }
+    Ok(found)
 }
 
 fn documents(project: &Project, is_one: fn(&Document) -> bool) -> Result<Vec<Document>, Stop> {

@@ -34,6 +34,10 @@ impl Target {
     /// A test that is false where the target is missing.
     pub(super) fn test(&self, test: Test) -> Condition {
         match self {
+            // The targeting key is a text, which has no elements.
+            Self::Attribute(name) if name == ID && asks_elements(&test) => {
+                Condition::test(ID, test)
+            }
             Self::Attribute(name) if name == ID => Condition::any([
                 Condition::test(ID, test.clone()),
                 Condition::all([exists(ID).negated(), Condition::test(TARGETING_KEY, test)]),
@@ -117,6 +121,13 @@ fn element_test(condition: Condition) -> Out {
         return Out::Object(test.iter().skip(1).cloned().collect());
     }
     Out::object([("where", condition.into_out())])
+}
+
+/// Whether a test is of an array or object.
+fn asks_elements(test: &Test) -> bool {
+    let elements = ["containsAny", "anyElement", "size"];
+    test.first()
+        .is_some_and(|(operator, _)| elements.contains(operator))
 }
 
 fn exists(name: &str) -> Condition {

@@ -41,8 +41,6 @@ use store::Store;
 
 /// How long what began before a stop may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A sender must send its body within this.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// A flag set for clients to poll, and a collector for their exposures
 ///
@@ -81,6 +79,9 @@ pub(crate) struct Args {
     /// Most connections at a time
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=100_000))]
     max_connections: u32,
+    /// Seconds that the head or the body of a request may take, and a connection between two requests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=3_600))]
+    read_timeout: u64,
     /// Most clients that listen to changes at a time
     #[arg(long, value_name = "NUMBER", default_value_t = 512, value_parser = value_parser!(u32).range(0..=100_000))]
     max_subscribers: u32,
@@ -168,7 +169,7 @@ pub(crate) fn run(args: Args) -> Result {
         body_bytes: (args.exposures.max_batch as usize) << 10,
         subscribers: args.max_subscribers as usize,
         heartbeat: Duration::from_secs(args.heartbeat),
-        body_time: BODY_TIME,
+        read_time: Duration::from_secs(args.read_timeout),
     };
     let site = Arc::new(Site::new(first, source, store.clone(), access, limits));
     let runtime = tokio::runtime::Builder::new_multi_thread()

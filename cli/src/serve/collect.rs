@@ -6,17 +6,18 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use bucketry_core::BatchId;
+use bucketry_core::{BatchId, ProducerId, UnixMillis};
 use headers::{ContentLength, HeaderMapExt};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::access::Denied;
-use super::record::check;
+use super::ledger::{Producer, Totals};
+use super::record::{Heartbeat, check};
 use super::reply;
 use super::site::Site;
-use super::store::{NotStored, Store, Stored};
+use super::store::{Counts, NotStored, Store, Stored};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What a body of records may be called. A browser asks before it sends one of these to another site.
@@ -79,13 +80,7 @@ pub(super) async fn exposures(
     body: Body,
 ) -> Response<Body> {
     match accept(&site, &headers, body).await {
-        Ok(stored) => reply::json(
-            StatusCode::OK,
-            &json!({
-                "status": "accepted",
-                "stored": stored.records, "repeats": stored.repeats, "known": stored.known,
-            }),
-        ),
+        Ok(stored) => reply::json(StatusCode::OK, &stored),
         Err(refusal) => {
             site.metrics.refused(refusal.why);
             refusal.response()
@@ -170,7 +165,7 @@ async fn read(site: &Site, headers: &HeaderMap, body: Body) -> Result<Bytes, Ref
     if announced.is_some_and(|length| length.0 > limit as u64) {
         return Err(too_large());
     }
-    let read = timeout(site.limits.body_time, Limited::new(body, limit).collect()).await;
+    let read = timeout(site.limits.read_time, Limited::new(body, limit).collect()).await;
     match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if is_over_limit(&*error) => Err(too_large()),
@@ -208,42 +203,64 @@ pub(super) async fn report(State(site): State<Arc<Site>>) -> Response<Body> {
     }
 }
 
-fn summary(store: &Store) -> Value {
-    let counts = store.counts();
-    let totals = store.totals();
-    let producers = store.with_ledger(|ledger| {
-        let mut rows = Vec::new();
-        // Those with gaps first: who reads this looks for them.
-        let all = ledger.producers();
-        let (gaps, whole): (Vec<_>, Vec<_>) = all
-            .iter()
-            .partition(|(_, each)| each.held.missing().next().is_some());
-        for (id, each) in gaps.into_iter().chain(whole).take(REPORT_PRODUCERS) {
-            let missing: Vec<_> = each.held.missing().take(REPORT_GAPS).collect();
-            rows.push(json!({
-                "producerId": id.to_string(),
-                "records": each.held.total(),
-                "lastSeq": each.held.last(),
-                "missing": each.held.missing().map(|(first, last)| last - first + 1).sum::<u64>(),
-                "missingRanges": missing,
-                "heardAt": each.heard.map(bucketry_core::UnixMillis::to_rfc3339),
-                "heartbeat": each.heartbeat.as_ref().map(|(_, heartbeat)| heartbeat),
-            }));
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    folder: &'a str,
+    problem: Option<String>,
+    #[serde(flatten)]
+    counts: Counts,
+    #[serde(flatten)]
+    totals: Totals,
+    by_producer: Vec<ProducerReport>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProducerReport {
+    producer_id: String,
+    records: u64,
+    last_seq: Option<u64>,
+    missing: u64,
+    missing_ranges: Vec<(u64, u64)>,
+    heard_at: Option<String>,
+    heartbeat: Option<Heartbeat>,
+}
+
+impl ProducerReport {
+    fn new(id: ProducerId, producer: &Producer) -> Self {
+        let held = &producer.held;
+        Self {
+            producer_id: id.to_string(),
+            records: held.total(),
+            last_seq: held.last(),
+            missing: held.missing().map(|(first, last)| last - first + 1).sum(),
+            missing_ranges: held.missing().take(REPORT_GAPS).collect(),
+            heard_at: producer.heard.map(UnixMillis::to_rfc3339),
+            heartbeat: producer
+                .heartbeat
+                .as_ref()
+                .map(|(_, counts)| counts.clone()),
         }
-        rows
-    });
-    json!({
-        "folder": store.folder(),
-        "batches": counts.batches,
-        "knownBatches": counts.known_batches,
-        "records": counts.records,
-        "repeats": counts.repeats,
-        "bytes": counts.bytes,
-        "problem": store.problem(),
-        "producers": totals.producers,
-        "producersWithGaps": totals.with_gaps,
-        "recordsMissing": totals.missing,
-        "producersForgotten": totals.forgotten,
-        "byProducer": producers,
-    })
+    }
+}
+
+fn summary(store: &Store) -> Report<'_> {
+    Report {
+        folder: store.folder(),
+        problem: store.problem(),
+        counts: store.counts(),
+        totals: store.totals(),
+        by_producer: store.with_ledger(|ledger| {
+            let all = ledger.producers();
+            // Those with gaps first: who reads this looks for them.
+            let (gaps, whole): (Vec<_>, Vec<_>) = all
+                .into_iter()
+                .partition(|(_, each)| each.held.missing().next().is_some());
+            let first = gaps.into_iter().chain(whole).take(REPORT_PRODUCERS);
+            first
+                .map(|(id, each)| ProducerReport::new(id, each))
+                .collect()
+        }),
+    }
 }

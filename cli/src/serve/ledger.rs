@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bucketry_core::{EventId, ProducerId, UnixMillis};
 
+use serde::Serialize;
+
 use super::ranges::Ranges;
 use super::record::{Heartbeat, Seen};
 
@@ -155,14 +157,127 @@ impl Ledger {
 }
 
 /// Sums over what is remembered.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Totals {
     pub(super) producers: usize,
+    #[serde(rename = "producersWithGaps")]
     pub(super) with_gaps: usize,
     /// Records that are missing between those stored.
+    #[serde(rename = "recordsMissing")]
     pub(super) missing: u64,
     /// Producers that were forgotten for want of room.
+    #[serde(rename = "producersForgotten")]
     pub(super) forgotten: u64,
     /// Event ids remembered.
+    #[serde(rename = "exposuresRemembered")]
     pub(super) events: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn producer(number: u32) -> ProducerId {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        ProducerId(id)
+    }
+
+    fn seen(number: u32, ts: i64) -> Seen {
+        let ProducerId(event_id) = producer(number);
+        Seen {
+            event_id: EventId(event_id),
+            ts,
+        }
+    }
+
+    fn numbers(list: impl IntoIterator<Item = u64>) -> Ranges {
+        let mut ranges = Ranges::default();
+        list.into_iter()
+            .for_each(|number| ranges.insert(number, number));
+        ranges
+    }
+
+    #[test]
+    fn of_too_many_producers_those_heard_of_longest_ago_are_forgotten() {
+        let mut ledger = Ledger::new(Bounds {
+            producers: 100,
+            ..Bounds::default()
+        });
+        for number in 0..1_000 {
+            ledger.hold(producer(number), &numbers(1..=3), None);
+            // Who is heard of again and again stays.
+            ledger.hold(producer(0), &numbers([u64::from(number) + 1]), None);
+            assert!(ledger.producers.len() <= 100);
+        }
+        assert!(ledger.holds(producer(0), 999));
+        assert!(ledger.holds(producer(999), 2));
+        assert!(!ledger.holds(producer(1), 2));
+        let totals = ledger.totals();
+        assert_eq!(totals.producers as u64 + totals.forgotten, 1_000);
+        assert_eq!(totals.missing, 0);
+    }
+
+    #[test]
+    fn gaps_are_bounded_whoever_makes_them() {
+        let bounds = Bounds {
+            ranges: 1_000,
+            ..Bounds::default()
+        };
+        // Many producers with gaps, and one that sends every second number.
+        let mut ledger = Ledger::new(bounds);
+        for number in 0..200 {
+            ledger.hold(producer(number), &numbers((0..50).map(|n| n * 2 + 1)), None);
+            let ranges: usize = ledger.producers.values().map(|each| each.held.len()).sum();
+            assert!(ranges <= 1_000);
+            assert_eq!(ranges, ledger.ranges);
+        }
+        let mut ledger = Ledger::new(bounds);
+        for number in 0..5_000 {
+            ledger.hold(producer(0), &numbers([number * 2 + 1]), None);
+            assert!(ledger.ranges <= 1_000);
+        }
+        assert_eq!(ledger.totals().with_gaps, 1);
+    }
+
+    #[test]
+    fn the_ids_seen_last_are_remembered() {
+        let mut ledger = Ledger::new(Bounds {
+            events: 100,
+            ..Bounds::default()
+        });
+        for number in 0..1_000 {
+            ledger.see(seen(number, 5));
+            assert!(ledger.recent.len() <= 100 && ledger.older.len() <= 100);
+        }
+        assert!((900..1_000).all(|number| ledger.has_seen(seen(number, 5))));
+        assert!(!(0..700).any(|number| ledger.has_seen(seen(number, 5))));
+    }
+
+    #[test]
+    fn an_exposure_earlier_than_the_one_stored_is_no_repeat_of_it() {
+        let mut ledger = Ledger::new(Bounds::default());
+        ledger.see(seen(1, 5));
+        assert!(ledger.has_seen(seen(1, 6)) && ledger.has_seen(seen(1, 5)));
+        assert!(!ledger.has_seen(seen(1, 4)));
+        ledger.see(seen(1, 4));
+        ledger.see(seen(1, 9));
+        assert!(ledger.has_seen(seen(1, 4)));
+    }
+
+    #[test]
+    fn the_heartbeat_of_the_highest_number_speaks() {
+        let mut ledger = Ledger::new(Bounds::default());
+        ledger.hold(producer(1), &numbers(1..=9), None);
+        for (seq, evaluated) in [(3, 30), (9, 90), (5, 50)] {
+            let heartbeat = Heartbeat {
+                evaluated,
+                ..Heartbeat::default()
+            };
+            ledger.beat(producer(1), seq, heartbeat);
+        }
+        let producers = ledger.producers();
+        let (_, heartbeat) = producers[&producer(1)].heartbeat.as_ref().unwrap();
+        assert_eq!(heartbeat.evaluated, 90);
+    }
 }

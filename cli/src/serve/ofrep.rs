@@ -206,7 +206,7 @@ impl Refusal {
 
 async fn context(site: &Site, body: Body) -> Result<EvaluationContext<'static>, Refusal> {
     let read = Limited::new(body, MAX_BODY_BYTES).collect();
-    let body: Bytes = match timeout(site.limits.body_time, read).await {
+    let body: Bytes = match timeout(site.limits.read_time, read).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             return Err(Refusal {

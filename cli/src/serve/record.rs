@@ -42,6 +42,7 @@ pub(super) struct Seen {
 
 /// The counters of a producer, as its heartbeat told them.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Heartbeat {
     pub(super) evaluated: u64,
     pub(super) queued: u64,
@@ -308,3 +309,6 @@ pub(super) fn write_repeat(producer: ProducerId, seq: u64, seen: Seen, out: &mut
     );
     out.extend_from_slice(line.as_bytes());
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
-use serde_json::json;
+use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -50,7 +50,7 @@ pub(super) fn router(site: &Arc<Site>, verbose: bool) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
-            site.limits.body_time + ANSWER_TIME,
+            site.limits.read_time + ANSWER_TIME,
         ));
     let router = match cors(&site.access) {
         Some(cors) => router.layer(cors),
@@ -143,37 +143,59 @@ async fn metrics(State(site): State<Arc<Site>>) -> Response<Body> {
     )
 }
 
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'a str,
+    #[serde(rename = "flagSet")]
+    flag_set: FlagSetHealth<'a>,
+    exposures: Option<StoreHealth<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FlagSetHealth<'a> {
+    source: &'a str,
+    revision: u64,
+    etag: &'a str,
+    flags: usize,
+    loaded_at: String,
+    problem: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StoreHealth<'a> {
+    folder: &'a str,
+    records: u64,
+    problem: Option<String>,
+}
+
 /// `GET /healthz`: 200 as long as flags are served, with what is not as it should be; 503 when the server stops.
 async fn health(State(site): State<Arc<Site>>) -> Response<Body> {
     let flags = site.flags();
-    let stopping = *site.stopping.borrow();
     let problem = site.problem();
-    let store = site.store.as_ref();
-    let store_problem = store.and_then(|store| store.problem());
-    let status = match (stopping, &problem, &store_problem) {
-        (true, ..) => "stopping",
-        (false, None, None) => "ok",
-        (false, ..) => "degraded",
+    let exposures = site.store.as_ref().map(|store| StoreHealth {
+        folder: store.folder(),
+        records: store.counts().records,
+        problem: store.problem(),
+    });
+    let is_well = problem.is_none() && exposures.as_ref().is_none_or(|each| each.problem.is_none());
+    let (code, status) = match (*site.stopping.borrow(), is_well) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        (false, true) => (StatusCode::OK, "ok"),
+        (false, false) => (StatusCode::OK, "degraded"),
     };
-    let code = match stopping {
-        true => StatusCode::SERVICE_UNAVAILABLE,
-        false => StatusCode::OK,
+    let flag_set = FlagSetHealth {
+        source: &site.source,
+        revision: flags.set.revision(),
+        etag: flags.etag.to_str().unwrap_or_default(),
+        flags: flags.set.len(),
+        loaded_at: flags.loaded_at.to_rfc3339(),
+        problem: problem.as_deref(),
     };
-    reply::json(
-        code,
-        &json!({
-            "status": status,
-            "flagSet": {
-                "source": site.source,
-                "revision": flags.set.revision(),
-                "etag": flags.etag.to_str().unwrap_or_default(),
-                "flags": flags.set.len(),
-                "loadedAt": flags.loaded_at.to_rfc3339(),
-                "problem": problem,
-            },
-            "exposures": store.map(|store| json!({
-                "folder": store.folder(), "records": store.counts().records, "problem": store_problem,
-            })),
-        }),
-    )
+    let health = Health {
+        status,
+        flag_set,
+        exposures,
+    };
+    reply::json(code, &health)
 }

@@ -16,8 +16,6 @@ use tokio::time::{sleep, timeout};
 use super::site::Site;
 use crate::failure::warning;
 
-/// How long a connection may take over the head of a request, the time between two requests included.
-const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
 /// Where taking a connection fails, for want of file descriptors for example, the next try waits.
@@ -52,7 +50,7 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let connection = connection(stream, router.clone());
+        let connection = connection(stream, router.clone(), site.limits.read_time);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A client that breaks off is no news.
@@ -68,15 +66,17 @@ pub(super) async fn serve(
     }
 }
 
+/// `head_time` is for the head of a request, the wait between two requests included.
 fn connection(
     stream: TcpStream,
     router: Router,
+    head_time: Duration,
 ) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
     // Answers are small, and a client waits for each.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(head_time)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }

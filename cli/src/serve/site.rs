@@ -1,6 +1,7 @@
 //! What all requests share: the flag set of the moment, the store, the tokens, the counters.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -32,8 +33,8 @@ pub(super) struct Site {
 pub(super) struct Limits {
     pub(super) body_bytes: usize,
     pub(super) subscribers: usize,
-    pub(super) heartbeat: std::time::Duration,
-    pub(super) body_time: std::time::Duration,
+    pub(super) heartbeat: Duration,
+    pub(super) read_time: Duration,
 }
 
 impl Site {

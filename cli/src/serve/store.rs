@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use bucketry_core::{BatchId, EventId, ProducerId};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Totals};
@@ -25,19 +26,21 @@ const IDLE: Duration = Duration::from_secs(3_600);
 /// How long it waits before it tries again to seal a file.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What became of a batch.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// What became of the records of a batch, as its sender is told.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub(super) struct Stored {
-    /// Records that were stored now, repeats included.
+    /// Stored now, repeats included.
+    #[serde(rename = "stored")]
     pub(super) records: u64,
     /// Of these, exposures that are stored already and of which only the number was kept.
     pub(super) repeats: u64,
-    /// Records that were stored before.
+    /// Stored before.
     pub(super) known: u64,
 }
 
 /// Counts since the start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Counts {
     pub(super) batches: u64,
     /// Batches of which everything was stored before.

@@ -1,7 +1,7 @@
 //! `bucketry assign`: many units at once, a row in for each, a row out.
 
 mod assigner;
-mod chi_square;
+pub(crate) mod chi_square;
 mod chunks;
 mod output;
 mod pipeline;

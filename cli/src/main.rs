@@ -5,6 +5,8 @@ mod assign;
 mod clock;
 mod completions;
 mod context;
+#[cfg(feature = "serve")]
+mod demo;
 mod diff;
 mod evaluate;
 mod explain;
@@ -54,6 +56,8 @@ enum Command {
     Import(import::Args),
     #[cfg(feature = "serve")]
     Serve(Box<serve::Args>),
+    #[cfg(feature = "serve")]
+    Demo(demo::Args),
     Schema(schema::Args),
     Position(position::Args),
     HashIds(hash_ids::Args),
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(*args),
+        #[cfg(feature = "serve")]
+        Command::Demo(args) => demo::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Position(args) => position::run(args),
         Command::HashIds(args) => hash_ids::run(&args),

@@ -35,6 +35,7 @@ use crate::telling;
 use access::{Access, TOKEN_VARIABLE};
 use ledger::{Bounds, Ledger};
 use published::Origin;
+pub(crate) use server::asked_to_stop;
 use shelf::{Rotation, Shelf};
 use site::{Limits, Site};
 use store::Store;
@@ -88,6 +89,9 @@ pub(crate) struct Args {
     /// Seconds between two signs of life on a stream of changes
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = value_parser!(u64).range(1..=3_600))]
     heartbeat: u64,
+    /// Stop when standard input ends: with the process that started this one, however that ended
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
     /// A line on standard error for each request
     #[arg(short, long)]
     verbose: bool,
@@ -183,7 +187,14 @@ pub(crate) fn run(args: Args) -> Result {
                 .help("name another port with --port, or 0 for one that is free")
         })?;
         // Before the address is told: whoever reads it may ask for a stop.
-        let stop = server::asked_to_stop()?;
+        let asked = asked_to_stop()?;
+        let stdin = args.until_stdin_ends.then(server::stdin_ends);
+        let stop = async {
+            match stdin {
+                Some(ended) => tokio::select! { () = asked => {}, () = ended => {} },
+                None => asked.await,
+            }
+        };
         let address = listener.local_addr()?;
         note(told);
         if let Some(folder) = folder {

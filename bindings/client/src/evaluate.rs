@@ -31,6 +31,10 @@ pub(crate) enum Mismatch {
     /// It is of another type.
     Type,
     /// It is an object that does not fit the type that was asked for.
+    #[cfg_attr(
+        not(feature = "json"),
+        allow(dead_code, reason = "without JSON nobody asks for a type")
+    )]
     Content(String),
 }
 

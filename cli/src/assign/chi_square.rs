@@ -13,7 +13,7 @@ const MIN_EXPECTED: f64 = 5.0;
 /// `X^2 = sum((count - expected)^2 / expected)`, `expected = share / sum(shares) * sum(counts)`, and the
 /// survival function of the chi-square distribution with one degree of freedom less than there are shares.
 /// `shares` are positive.
-pub(super) fn goodness_of_fit(counts: &[u64], shares: &[u64]) -> Option<f64> {
+pub(crate) fn goodness_of_fit(counts: &[u64], shares: &[u64]) -> Option<f64> {
     let total: u64 = counts.iter().sum();
     let whole: u64 = shares.iter().sum();
     let mut statistic = 0.0;

@@ -95,7 +95,7 @@ async fn pause_after(error: &io::Error) {
 /// A future that ends when the process is asked to end: by Ctrl-C, or by SIGTERM. From this call on such a request
 /// does not kill the process.
 #[cfg(unix)]
-pub(super) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -109,10 +109,25 @@ pub(super) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
 
 /// A future that ends when the process is asked to end by Ctrl-C.
 #[cfg(not(unix))]
-pub(super) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
     })
+}
+
+/// Ends when whoever holds the other end of standard input closes it, or dies.
+pub(super) async fn stdin_ends() {
+    let (ended, told) = tokio::sync::oneshot::channel();
+    // A thread of its own, because nothing can wake it from reading when the program ends for another reason.
+    let reader = std::thread::Builder::new().spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    if reader.is_ok() {
+        let _ = told.await;
+    } else {
+        std::future::pending().await
+    }
 }

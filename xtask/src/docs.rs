@@ -26,6 +26,7 @@ set -euo pipefail
 exec 2>&1
 cargo() {
   case "$*" in
+    "run --release -- demo") bucketry demo --once ;; # a reader ends it with Ctrl-C
     "run --release -- "*) shift 3; bucketry "$@" ;;
     "xtask "*) shift; printf '%s\n' "$*" >> "$XTASK_CALLS" ;;
     "install "* | "add "*) ;;

@@ -110,7 +110,7 @@ fn is_missing(project: &Project, document: &Path, path: &str) -> bool {
 fn is_included(project: &Project, document: &Path) -> Result<bool, Stop> {
     let name = document.file_name().unwrap_or_default().to_string_lossy();
     let end = format!("/{name}\")");
-    for folder in ["core", "import", "cli", "tests"] {
+    for folder in ["bindings", "core", "import", "cli", "tests"] {
         for file in project.files(folder, "rs")? {
             let text = read(&file)?;
             if text

@@ -382,13 +382,14 @@ const GOOD: &[&str] = &[
     }}"#,
     r#"{"segments": {
             "l": {"attribute": "a", "lessThan": 1}, "m": {"attribute": "a", "lessOrEqual": 1.5, "loose": true},
-            "g": {"attribute": "a", "greaterThan": -1}, "h": {"attribute": "a", "greaterOrEqual": 0},
+            "g": {"attribute": "a", "greaterThan": -1, "lenient": true}, "h": {"attribute": "a", "greaterOrEqual": 0},
             "b": {"attribute": "a", "before": "2026-12-24T18:00:00+01:00", "epoch": "seconds"},
             "n": {"attribute": "a", "notAfter": "2026-12-24t18:00:00.123z"},
             "f": {"attribute": "a", "after": -5}, "o": {"attribute": "a", "notBefore": 0}
     }}"#,
     r#"{"segments": {
-            "v": {"attribute": "a", "semver": ">=2.1.0 <3.0.0-rc.1+b"}, "w": {"attribute": "a", "semver": "v2", "loose": true},
+            "v": {"attribute": "a", "semver": ">=2.1.0 <3.0.0-rc.1+b"}, "w": {"attribute": "a", "semver": "v2", "loose": true, "lenient": false},
+            "y": {"attribute": "a", "semver": "=2.0.0", "lenient": true},
             "n": {"attribute": "a", "cidr": "10.0.0.0/8"}, "o": {"attribute": "a", "cidr": ["2001:db8::/32", "::ffff:1.2.3.4"]},
             "c": {"attribute": "a", "containsAny": ["x", 1]}, "d": {"attribute": "a", "containsAll": [false]},
             "x": {"attribute": "a", "exists": false}, "t": {"attribute": "a", "hasType": "array"}

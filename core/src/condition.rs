@@ -19,7 +19,7 @@ use crate::pointer::descend;
 use crate::pointer::follow;
 use crate::resolution::ErrorCode;
 use crate::symbols::Symbol;
-use crate::text::{compare_folded, contains, same};
+use crate::text::{compare_folded, contains, same, trim};
 use crate::time::{UnixMillis, parse_rfc3339};
 use crate::trace::Trace;
 use crate::value::AttributeValue;
@@ -125,6 +125,8 @@ pub(crate) const FLAT: u8 = 8;
 pub(crate) const TEXT: u8 = 16;
 /// A modifier bit beside [`TEXT`]: versions are padded first.
 pub(crate) const PADDED: u8 = 32;
+/// A modifier bit of a [`Node`]: text is read as people write numbers and versions.
+pub(crate) const LENIENT: u8 = 64;
 
 /// Of an element [`Node`]: the child is a whole condition.
 #[cfg(feature = "imported")]
@@ -139,6 +141,17 @@ pub(crate) struct Node {
     pub(crate) next: u32,
     pub(crate) a: u32,
     pub(crate) b: u32,
+}
+
+impl Node {
+    /// What a test for versions reads of a text.
+    #[inline]
+    pub(crate) fn version_text<'t>(&self, text: &'t str) -> &'t [u8] {
+        if cfg!(feature = "imported") && self.modifiers & LENIENT != 0 {
+            return trim(text.as_bytes());
+        }
+        text.as_bytes()
+    }
 }
 
 /// One resolution in progress.
@@ -402,6 +415,10 @@ impl Tables {
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 let number = match value {
+                    #[cfg(feature = "imported")]
+                    AttributeValue::String(text) if node.modifiers & LENIENT != 0 => {
+                        number::parse_lenient(text.as_bytes())
+                    }
                     AttributeValue::String(text) if loose => {
                         number::parse_json_number(text.as_bytes())
                     }
@@ -423,7 +440,7 @@ impl Tables {
             }
             Op::Semver => value
                 .as_str()
-                .and_then(|text| Version::parse(text.as_bytes(), loose))
+                .and_then(|text| Version::parse(node.version_text(text), loose))
                 .is_some_and(|version| self.version_holds(node, &version)),
             Op::Cidr => {
                 let address = value

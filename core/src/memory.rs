@@ -69,7 +69,7 @@ impl VersionMemory {
             modifiers: node.modifiers,
             ..Self::EMPTY
         };
-        let text = text.as_bytes();
+        let text = node.version_text(text);
         let quick = if COMPACT { None } else { Packed::parse(text) };
         let packed = quick.or_else(|| {
             let version = Version::parse(text, node.modifiers & LOOSE != 0)?;

@@ -44,6 +44,45 @@ pub(crate) fn parse_json_number(token: &[u8]) -> Option<Number> {
     }))
 }
 
+/// Reads a number as people write it: white space around it, a sign before it, a comma for its point, any zeros
+/// before it, and nothing before or after its point are no hindrance. Else as [`parse_json_number`].
+#[cfg(feature = "imported")]
+pub(crate) fn parse_lenient(text: &[u8]) -> Option<Number> {
+    let text = crate::text::trim(text);
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (integer, rest) = text.split_at_checked(digits(text))?;
+    let (fraction, exponent) = match rest {
+        [b'.' | b',', after @ ..] => after.split_at_checked(digits(after))?,
+        _ => (&[][..], rest),
+    };
+    if integer.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let zeros = integer.iter().take_while(|byte| **byte == b'0').count();
+    let integer = match integer.get(zeros..) {
+        Some(integer @ [_, ..]) => integer,
+        _ => b"0",
+    };
+    let point: &[u8] = if fraction.is_empty() { b"" } else { b"." };
+    let sign: &[u8] = if negative { b"-" } else { b"" };
+    let mut token = [0; MAX_TOKEN];
+    let mut length = 0;
+    for byte in [sign, integer, point, fraction, exponent]
+        .iter()
+        .copied()
+        .flatten()
+    {
+        *token.get_mut(length)? = *byte;
+        length += 1;
+    }
+    parse_json_number(token.get(..length)?)
+}
+
 /// Reads per cent (0 to 100 with at most four decimals, no exponent) as parts per million.
 ///
 /// `token` must be exactly one JSON number. A fifth decimal is refused even when it is zero.

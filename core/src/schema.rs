@@ -103,7 +103,7 @@ pub const EMPTY_UNIT: [&str; 1] = ["missing"];
 pub const WHERE_MEMBERS: [&str; 1] = ["where"];
 
 /// Members that may stand beside an operator and change its reading.
-pub const MODIFIERS: [&str; 4] = ["ignoreCase", "loose", "epoch", "collation"];
+pub const MODIFIERS: [&str; 5] = ["ignoreCase", "loose", "epoch", "collation", "lenient"];
 
 /// What `collation` may be.
 pub const COLLATIONS: [&str; 1] = ["paddedVersion"];
@@ -243,6 +243,12 @@ impl Operator {
             self,
             Self::Equals | Self::In | Self::Contains | Self::StartsWith | Self::EndsWith
         )
+    }
+
+    /// Whether `lenient` may stand beside it; beside an order only if that is of numbers.
+    #[must_use]
+    pub const fn takes_lenient(self) -> bool {
+        self.orders() || matches!(self, Self::Semver)
     }
 
     /// Whether `loose` may stand beside it.

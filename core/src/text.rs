@@ -46,6 +46,14 @@ pub(crate) fn contains(text: &[u8], part: &[u8], folded: bool) -> bool {
     }
 }
 
+/// The text without white space (U+0009 to U+000D and U+0020) at its ends.
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [0x09..=0x0D | b' ', rest @ ..] | [rest @ .., 0x09..=0x0D | b' '] = text {
+        text = rest;
+    }
+    text
+}
+
 /// Compares as if A to Z were a to z.
 pub(crate) fn compare_folded(a: &[u8], b: &[u8]) -> Ordering {
     a.iter()

@@ -44,13 +44,13 @@ def write(value):
 # What attributes hold and operands are made of
 
 TEXTS = ["DE", "FR", "de", "", "a@example.com", "B@EXAMPLE.com", "żółw", "Żółw", "e\u0301", "\u00e9", "🐢",
-         "a b", "5", "05", "5.0", "-1", "1e3", "true", "x" * 40]
+         "a b", "5", "05", "5.0", "-1", "1e3", "true", " 5,0 ", "+,5", "5.", "\t-1\u00a0", "x" * 40]
 NUMBERS = [Token(t) for t in (
     "0", "-0", "-0.0", "1", "1.0", "5", "5.0", "4.5", "-1", "-1.5", "18", "1000", "1e3", "0.1", "2.5",
     "9007199254740991", "9007199254740992", "9007199254740993", "9007199254740992.0",
     "9223372036854775807", "9223372036854775808", "-9223372036854775808", "1e308", "5e-324", "1e21")]
 VERSIONS = ["1.2.3", "1.2.4", "1.10.0", "2.0.0-rc.1", "2.0.0-rc.10", "2.0.0", "2.0.0+b", "v2", "1.2", "01.2.3",
-            "1.2.3.4", "2.0.0-alpha", "18446744073709551615.0.0", "1.2.3-", "x"]
+            "1.2.3.4", "2.0.0-alpha", " 1.2.4\t", "18446744073709551615.0.0", "1.2.3-", "x"]
 ADDRESSES = ["10.0.0.1", "10.1.2.3", "192.168.1.77", "::1", "2001:db8::1", "2001:DB8:0::2", "::ffff:10.0.0.1",
              "010.0.0.1", "10.0.0.1.", "fe80::1%eth0"]
 BLOCKS = ["10.0.0.0/8", "10.0.0.1", "192.168.0.0/16", "0.0.0.0/0", "::/0", "2001:db8::/32", "2001:db8::1/127"]
@@ -423,6 +423,7 @@ class Generator:
         elif operator == "number":
             operator = self.pick(["lessThan", "lessOrEqual", "greaterThan", "greaterOrEqual"])
             test[operator] = self.pick(NUMBERS)
+            self.maybe(0.3, test, "lenient", lambda: self.chance(0.9))
         elif operator == "order":
             operator = self.pick(["lessThan", "lessOrEqual", "greaterThan", "greaterOrEqual"])
             test[operator] = self.pick(TEXTS + VERSIONS)
@@ -433,6 +434,7 @@ class Generator:
             self.maybe(0.4, test, "epoch", lambda: "seconds")
         elif operator == "semver":
             self.maybe(0.6, test, "loose", lambda: True)
+            self.maybe(0.2, test, "lenient", lambda: True)
             versions = VERSIONS[:-2] if test.get("loose") else VERSIONS[:7]
             test["semver"] = " ".join(self.pick(["", "=", "!=", "<", "<=", ">", ">="]) + self.pick(versions)
                                       for _ in range(self.random.randint(1, 2)))

@@ -6,7 +6,7 @@ import re
 
 from . import readings
 
-MODIFIERS = ("ignoreCase", "loose", "epoch", "collation")
+MODIFIERS = ("ignoreCase", "loose", "epoch", "collation", "lenient")
 _TEXT = ("contains", "startsWith", "endsWith")
 _NUMBERS = {
     "lessThan": lambda a, b: a < b,
@@ -27,6 +27,7 @@ _TAKES = {
     "loose": tuple(_NUMBERS) + ("semver", "matches", "inHashed"),
     "epoch": tuple(_TIMES),
     "collation": tuple(_NUMBERS),
+    "lenient": tuple(_NUMBERS) + ("semver",),
 }
 MAX_OPERANDS = 100_000
 MAX_TEXT_OPERANDS = 1_000
@@ -104,7 +105,7 @@ def compile_test(node, members, patterns, level=1):
         members[named[1]].fail("a second operator")
     operand = members[operator]
     modifiers = _read_modifiers(operator, members)
-    fold, loose = "ignoreCase" in modifiers, "loose" in modifiers
+    fold, loose, lenient = (name in modifiers for name in ("ignoreCase", "loose", "lenient"))
 
     if operator == "equals":
         wanted = _comparable(_scalar(operand), fold)
@@ -118,14 +119,16 @@ def compile_test(node, members, patterns, level=1):
         return _pattern_test(operand, loose, patterns)
     if "collation" in modifiers and not isinstance(operand.value, str):
         members["collation"].fail("only with a text to compare with")
+    if lenient and isinstance(operand.value, str) and operator in _NUMBERS:
+        members["lenient"].fail("only with a number to compare with")
     if operator in _NUMBERS and isinstance(operand.value, str):
         return _order_test(_NUMBERS[operator], operand.value, loose, "collation" in modifiers)
     if operator in _NUMBERS:
-        return _number_test(_NUMBERS[operator], operand.number(), loose)
+        return _number_test(_NUMBERS[operator], operand.number(), loose, lenient)
     if operator in _TIMES:
         return _time_test(_TIMES[operator], read_time_operand(operand), "epoch" in modifiers)
     if operator == "semver":
-        return _version_test(operand, loose)
+        return _version_test(operand, loose, lenient)
     if operator == "cidr":
         return _address_test(operand)
     if operator == "inHashed":
@@ -284,9 +287,11 @@ def _hashed_test(operand, loose):
     return test
 
 
-def _number_test(compare, wanted, loose):
+def _number_test(compare, wanted, loose, lenient):
     def test(v):
-        if loose and kind(v) == "string":
+        if lenient and kind(v) == "string":
+            v = readings.lenient_number(v)
+        elif loose and kind(v) == "string":
             v = readings.number_of_text(v)
         return kind(v) == "number" and compare(v, wanted)
     return test
@@ -313,7 +318,7 @@ def _time_test(compare, wanted, in_seconds):
     return test
 
 
-def _version_test(operand, loose):
+def _version_test(operand, loose, lenient):
     comparators = []
     texts = operand.text().split(" ")
     if len(texts) > MAX_COMPARATORS:
@@ -334,6 +339,8 @@ def _version_test(operand, loose):
     }
 
     def test(v):
+        if lenient and kind(v) == "string":
+            v = v.strip(readings.SPACE)
         version = readings.read_version(v, loose) if kind(v) == "string" else None
         return version is not None and all(compare[s](version, w) for s, w in comparators)
     return test

@@ -76,6 +76,19 @@ def number_of_text(text):
     return None
 
 
+SPACE = "\t\n\v\f\r "
+_LENIENT_NUMBER = re.compile(r"([-+]?)([0-9]*)(?:[.,]([0-9]*))?((?:[eE][-+]?[0-9]+)?)")
+
+
+def lenient_number(text):
+    """The number that the text is as people write it, or None."""
+    match = _LENIENT_NUMBER.fullmatch(text.strip(SPACE))
+    if not match or not (match[2] or match[3]):
+        return None
+    sign, integer, fraction, exponent = match[1].replace("+", ""), match[2].lstrip("0") or "0", match[3], match[4]
+    return number_of_text(sign + integer + ("." + fraction if fraction else "") + exponent)
+
+
 def is_exact_integer(value):
     """An int, or a float of integral value below 2^53 in magnitude."""
     if isinstance(value, bool):

@@ -208,7 +208,7 @@ pub(super) fn test() -> Node {
         .map(|(name, operator)| (name.into(), operand(operator)))
         .into();
     let names = words::OPERATORS.map(|(name, _)| name);
-    let [ignore_case, loose, epoch, collation] = words::MODIFIERS;
+    let [ignore_case, loose, epoch, collation, lenient] = words::MODIFIERS;
     properties.extend([
         (ignore_case.into(), boolean("Whether A to Z are equal to a to z; no other letters are folded. `false` if absent.")),
         (loose.into(), boolean(
@@ -223,6 +223,10 @@ pub(super) fn test() -> Node {
             "With an order of texts: how they are compared. Code point by code point if absent.",
             &words::COLLATIONS,
         )),
+        (lenient.into(), boolean(
+            "White space around the text of a number or version does not matter, nor does how people write numbers: `,5`, `+1`, \
+`007`. `false` if absent.",
+        )),
     ]);
     object! {
         "properties": Node::Object(properties),
@@ -232,6 +236,10 @@ pub(super) fn test() -> Node {
             (loose.into(), true_only_with(loose, Operator::takes_loose)),
             (epoch.into(), any_of(Operator::takes_epoch)),
             (collation.into(), of_texts()),
+            (lenient.into(), object! {
+                "if": object! { "properties": object! { "lenient": object! { "const": true } } },
+                "then": any_of(Operator::takes_lenient).with("properties", orders_of("number")),
+            }),
         ]),
     }
 }
@@ -247,11 +255,16 @@ fn any_of(takes: fn(Operator) -> bool) -> Node {
 
 /// One of the operators that put in order, with a text for its operand.
 fn of_texts() -> Node {
+    any_of(Operator::orders).with("properties", orders_of("string"))
+}
+
+/// The operators that put in order, with an operand of this type.
+fn orders_of(operand: &'static str) -> Node {
     let operators = words::OPERATORS
         .iter()
         .filter(|(_, operator)| operator.orders());
-    let texts = operators.map(|(name, _)| ((*name).into(), object! { "type": "string" }));
-    any_of(Operator::orders).with("properties", Node::Object(texts.collect()))
+    let operators = operators.map(|(name, _)| ((*name).into(), object! { "type": operand }));
+    Node::Object(operators.collect())
 }
 
 fn true_only_with(modifier: &str, takes: fn(Operator) -> bool) -> Node {

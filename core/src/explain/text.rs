@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 #[cfg(feature = "imported")]
 use crate::condition::WHERE;
-use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
+use crate::condition::{IGNORE_CASE, LENIENT, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
 #[cfg(feature = "imported")]
 use crate::flag_set::NONE;
 use crate::flag_set::{FlagSet, Span, Tables};
@@ -290,6 +290,7 @@ fn operator(tables: &Tables, index: u32, node: &Node) -> String {
         (IGNORE_CASE, " ignoring case"),
         (LOOSE, " (loose)"),
         (SECONDS, " (seconds)"),
+        (LENIENT, " (lenient)"),
         (PADDED, " as padded versions"),
     ] {
         if node.modifiers & bit != 0 {

@@ -3,7 +3,7 @@
 use crate::address::Block;
 #[cfg(feature = "imported")]
 use crate::condition::WHERE;
-use crate::condition::{IGNORE_CASE, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
+use crate::condition::{IGNORE_CASE, LENIENT, LOOSE, Node, Op, PADDED, SECONDS, TEXT, TYPE_NAMES};
 use crate::flag_set::{Comparator, NONE, Span, TARGETING_KEY, ValueSet};
 use crate::hash::COMPACT;
 use crate::json::{Json, Kind};
@@ -53,10 +53,15 @@ impl<'d> Loader<'d> {
             return self.wrong(json, m!("no operator"));
         };
         let mut modifiers = 0;
-        let [ignore_case, loose, epoch, collation] = modifier_values;
+        let [ignore_case, loose, epoch, collation, lenient] = modifier_values;
         for (json, allowed, bit) in [
             (ignore_case, operator.takes_ignore_case(), IGNORE_CASE),
             (loose, operator.takes_loose(), LOOSE),
+            (
+                lenient,
+                operator.takes_lenient() && cfg!(feature = "imported"),
+                LENIENT,
+            ),
             (epoch, operator.takes_epoch(), SECONDS),
         ] {
             let on = if bit != SECONDS {
@@ -76,6 +81,9 @@ impl<'d> Loader<'d> {
         }
         if operator.orders() && operand.kind() == Kind::String {
             modifiers |= TEXT;
+        }
+        if modifiers & LENIENT != 0 && modifiers & TEXT != 0 {
+            self.wrong(lenient, m!("this operator does not take this modifier"));
         }
         if collation.exists() {
             self.one_of(collation, &schema::COLLATIONS);

@@ -9,6 +9,8 @@ use core::str::FromStr;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Format {
+    /// ConfigCat's Config JSON, version 6: `configcat`.
+    ConfigCat,
     /// GrowthBook's payload for SDKs, or the context object of an SDK: `growthbook`.
     GrowthBook,
     /// What Unleash gives to its SDKs, whole or as delta events: `unleash`.
@@ -25,11 +27,13 @@ pub enum Dialect {
     Datadog,
     /// UFC as Eppo's SDKs read it: `eppo`.
     Eppo,
-    /// GrowthBook as its JavaScript SDKs read it, which hash the code units of UTF-16: `javascript`.
+    /// GrowthBook as its JavaScript SDKs read it, which hash the code units of UTF-16; ConfigCat as all its SDKs but
+    /// one read it: `javascript`.
     JavaScript,
     /// GrowthBook as its Python SDK reads it, which hashes code points: `python`.
     Python,
-    /// GrowthBook as its Rust SDK reads it, which hashes the bytes of UTF-8 and knows `$notRegex`: `rust`.
+    /// GrowthBook as its Rust SDK reads it, which hashes the bytes of UTF-8 and knows `$notRegex`; ConfigCat as its
+    /// Rust SDK reads it: `rust`.
     Rust,
     /// Unleash as its engine reads it, which most of its SDKs share: `yggdrasil`.
     Yggdrasil,
@@ -50,12 +54,13 @@ pub enum Malformed {
 
 impl Format {
     /// Every format, in alphabetical order of the names.
-    pub const ALL: &[Self] = &[Self::GrowthBook, Self::Ufc, Self::Unleash];
+    pub const ALL: &[Self] = &[Self::ConfigCat, Self::GrowthBook, Self::Ufc, Self::Unleash];
 
     /// The name: what [`Format::from_str`] reads and [`fmt::Display`] writes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ConfigCat => "configcat",
             Self::GrowthBook => "growthbook",
             Self::Ufc => "ufc",
             Self::Unleash => "unleash",
@@ -66,6 +71,7 @@ impl Format {
     #[must_use]
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
+            Self::ConfigCat => &[Dialect::JavaScript, Dialect::Rust],
             Self::GrowthBook => &[Dialect::JavaScript, Dialect::Python, Dialect::Rust],
             Self::Unleash => &[Dialect::Yggdrasil],
             Self::Ufc => &[Dialect::Datadog, Dialect::Eppo],

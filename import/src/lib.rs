@@ -45,6 +45,7 @@
 extern crate alloc;
 
 mod condition;
+mod configcat;
 mod draft;
 mod error;
 mod format;
@@ -105,6 +106,7 @@ pub fn import(
     let document = Document::parse(bytes, MAX_DOCUMENT_BYTES).map_err(ImportError::Syntax)?;
     let root = Source::root(document.root());
     let draft = match format {
+        Format::ConfigCat => configcat::translate(&root, options)?,
         Format::GrowthBook => growthbook::translate(&root, options)?,
         Format::Ufc => ufc::translate(&root, options)?,
         Format::Unleash => unleash::translate(&root, options)?,

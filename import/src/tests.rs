@@ -1,5 +1,6 @@
 //! What every importer owes: a clear error for what is no document, and no panic for anything.
 
+mod configcat;
 mod ufc;
 
 use alloc::format;

@@ -3,6 +3,7 @@
 //! The data is not part of the repository. A suite is one file in this folder: it reads whatever case
 //! files it finds in its folder, so that a fuller copy of the suite runs without a change.
 
+mod configcat;
 mod datadog_ffe;
 mod growthbook;
 mod unleash;
@@ -38,6 +39,7 @@ pub trait Suite {
 #[must_use]
 pub fn suites() -> Vec<Box<dyn Suite>> {
     vec![
+        Box::new(configcat::ConfigCat),
         Box::new(datadog_ffe::DatadogFfe { obfuscated: false }),
         Box::new(datadog_ffe::DatadogFfe { obfuscated: true }),
         Box::new(growthbook::GrowthBook),

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::limits;
-use crate::number::{Number, parse_json_number, write_u64};
+use crate::number::{Number, is_number, parse_json_number, write_u64};
 use crate::sort::sort_by;
 
 /// The kind of a JSON value.
@@ -396,38 +396,6 @@ impl Parser<'_> {
         }
         Ok(code)
     }
-}
-
-/// Whether a run of number characters is a number by RFC 8259 section 6.
-fn is_number(token: &[u8]) -> bool {
-    fn digits(bytes: &[u8]) -> (usize, &[u8]) {
-        let count = bytes
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        (count, bytes.get(count..).unwrap_or_default())
-    }
-    let token = token.strip_prefix(b"-").unwrap_or(token);
-    let (whole, mut rest) = digits(token);
-    if whole == 0 || whole > 1 && token.first() == Some(&b'0') {
-        return false;
-    }
-    if let Some(after) = rest.strip_prefix(b".") {
-        let (count, after) = digits(after);
-        if count == 0 {
-            return false;
-        }
-        rest = after;
-    }
-    if let Some((b'e' | b'E', after)) = rest.split_first() {
-        let after = match after.split_first() {
-            Some((b'+' | b'-', digits)) => digits,
-            _ => after,
-        };
-        let (count, after) = digits(after);
-        return count > 0 && after.is_empty();
-    }
-    rest.is_empty()
 }
 
 /// Texts are at most [`limits::MAX_DOCUMENT_BYTES`] long, so that their offsets fit.

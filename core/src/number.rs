@@ -21,6 +21,9 @@ pub(crate) enum Number {
 /// double, ties to even. `None` for anything that is not a JSON number, and for one that rounds
 /// beyond the largest double.
 pub(crate) fn parse_json_number(token: &[u8]) -> Option<Number> {
+    if token.len() > MAX_TOKEN {
+        return None;
+    }
     let decimal = Decimal::scan(token)?;
     if decimal.fraction.is_empty() && decimal.exponent.is_none() {
         let integer = decimal.integer.iter().try_fold(0_i64, |sum, digit| {
@@ -81,6 +84,11 @@ pub(crate) fn parse_lenient(text: &[u8]) -> Option<Number> {
         length += 1;
     }
     parse_json_number(token.get(..length)?)
+}
+
+/// Whether `token` is a number by RFC 8259 section 6, however long.
+pub(crate) fn is_number(token: &[u8]) -> bool {
+    Decimal::scan(token).is_some()
 }
 
 /// Reads per cent (0 to 100 with at most four decimals, no exponent) as parts per million.
@@ -178,10 +186,8 @@ struct Decimal<'a> {
 
 impl<'a> Decimal<'a> {
     /// RFC 8259 section 6 over the whole of `token`.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn scan(token: &'a [u8]) -> Option<Self> {
-        if token.len() > MAX_TOKEN {
-            return None;
-        }
         let unsigned = token.strip_prefix(b"-");
         let negative = unsigned.is_some();
         let (integer, mut rest) = digits(unsigned.unwrap_or(token))?;

@@ -7,8 +7,8 @@ mod config;
 mod tests;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -122,7 +122,7 @@ pub enum RefreshFailure {
     /// The signature is wrong.
     WrongSignature,
     /// The document is no flag set, or in error where strict reading was asked for.
-    Unreadable(LoadError),
+    Unreadable(Arc<LoadError>),
     /// The document is older than what is held.
     Older {
         /// The revision that is held.
@@ -290,7 +290,7 @@ pub struct Refresh {
     /// How much longer than the monotonic clock this machine has lived: clocks that stop while a device
     /// sleeps do not keep a flag set fresh.
     slept: u64,
-    events: VecDeque<RefreshEvent>,
+    events: Vec<RefreshEvent>,
 }
 
 /// Milliseconds on the monotonic clock with sleep counted in. Signed: a flag set may have been confirmed
@@ -353,7 +353,7 @@ impl Refresh {
             forced: false,
             suspended: None,
             slept: 0,
-            events: VecDeque::new(),
+            events: Vec::new(),
         })
     }
 
@@ -505,7 +505,7 @@ impl Refresh {
 
     /// The next thing to tell.
     pub fn next_event(&mut self) -> Option<RefreshEvent> {
-        self.events.pop_front()
+        (!self.events.is_empty()).then(|| self.events.remove(0))
     }
 
     /// How long ago the source last said that what is held is the newest; none if it never did.
@@ -567,7 +567,8 @@ impl Refresh {
             Reading::Lenient => FlagSet::from_json,
             Reading::Strict => FlagSet::from_json_strict,
         };
-        let news = read(response.body).map_err(RefreshFailure::Unreadable)?;
+        let news =
+            read(response.body).map_err(|error| RefreshFailure::Unreadable(Arc::new(error)))?;
         if let Some(held) = held {
             let (old, new) = (held.revision(), news.revision());
             if new < old {
@@ -643,9 +644,9 @@ impl Refresh {
 
     fn tell(&mut self, event: RefreshEvent) {
         if self.events.len() >= MAX_EVENTS {
-            self.events.pop_front();
+            self.events.remove(0);
         }
-        self.events.push_back(event);
+        self.events.push(event);
     }
 
     fn moment(&self, now: MonotonicMillis) -> Moment {

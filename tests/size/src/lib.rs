@@ -248,8 +248,8 @@ extern "C" fn log_config(producer: &ProducerId, sdk: &Vec<u8>) -> Box<ExposureLo
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn log(config: &ExposureLogConfig) -> Option<Box<ExposureLog>> {
-    ExposureLog::new(config.clone()).ok().map(Box::new)
+extern "C" fn log(config: Box<ExposureLogConfig>) -> Option<Box<ExposureLog>> {
+    ExposureLog::new(*config).ok().map(Box::new)
 }
 
 /// Resolves and records: what evaluating a flag is.

@@ -416,6 +416,13 @@ impl FlagSet {
         (0..self.tables.flags.len()).map(|flag| self.tables.symbols.get(flag as u32))
     }
 
+    /// Whether some rule is in force for a time only. For other sets `now` has no effect, and need not be asked for.
+    #[must_use]
+    #[inline]
+    pub fn reads_time(&self) -> bool {
+        !self.tables.windows.is_empty()
+    }
+
     /// The attributes that conditions and units read: names, and JSON pointers where nested ones are
     /// read. A caller who has to fetch or marshal attributes needs no others.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {

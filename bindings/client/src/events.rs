@@ -169,10 +169,12 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// Makes a change and tells everyone what it means. One who subscribes meanwhile does so before
-    /// both or after both, and so is told once. Never waits for those who are told.
-    pub(crate) fn announce<T: IntoIterator<Item = Event>>(&self, change: impl FnOnce() -> T) {
+    /// both or after both, and so is told once. The change
+    /// is given whether anybody listens. Never waits for those who are told.
+    pub(crate) fn announce<T: IntoIterator<Item = Event>>(&self, change: impl FnOnce(bool) -> T) {
         let mut listeners = self.listeners();
-        for event in change() {
+        let listening = !listeners.is_empty();
+        for event in change(listening) {
             listeners.retain(|listener| match listener.upgrade() {
                 Some(queue) => {
                     let lost = queue.push(event.clone());

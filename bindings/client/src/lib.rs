@@ -108,3 +108,8 @@ pub use status::{NotReady, Origin, State, Status};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/delivery.md")]
 struct Delivery;
+
+/// The code blocks of the document are tests.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../../../docs/client.md")]
+struct Documentation;

@@ -159,10 +159,12 @@ impl TestClient {
         Ok(())
     }
 
-    fn hold(&self, flag_set: FlagSet) {
+    /// [`replace`](Self::replace) by a flag set that was read already.
+    pub fn hold(&self, flag_set: impl Into<Arc<FlagSet>>) {
+        let flag_set = flag_set.into();
         let shared = self.client.shared();
         let arm = shared.arm();
-        let (revision, flag_set) = (flag_set.revision(), Arc::new(flag_set));
+        let revision = flag_set.revision();
         let origin = Origin::Source("test".into());
         let old = shared.held_for_long().flag_set.clone();
         shared.change_held(|held| {
@@ -170,7 +172,7 @@ impl TestClient {
             held.origin = Some(origin.clone());
         });
         shared.confirm(shared.clock.monotonic(), std::time::Duration::ZERO);
-        arm.hub.announce(|| {
+        arm.hub.announce(|listening| {
             arm.state.send_modify(|state| {
                 state.status = Status::Ready;
                 state.revision = Some(revision);
@@ -181,6 +183,10 @@ impl TestClient {
             let Some(old) = old else {
                 return Some(Event::Ready { revision, origin });
             };
+            // Comparing two sets costs more than swapping them.
+            if !listening {
+                return None;
+            }
             let flags = old
                 .changed_flags(&flag_set)
                 .into_iter()

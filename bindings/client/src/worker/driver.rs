@@ -430,7 +430,7 @@ impl Driver {
                 revision,
                 origin,
             };
-            self.arm.hub.announce(|| Some(changed));
+            self.arm.hub.announce(|_| Some(changed));
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.entry = Some(entry);
@@ -535,7 +535,7 @@ impl Driver {
         };
         let revision = held.flag_set.as_ref().map(|set| set.revision());
         let mut became = None;
-        self.arm.hub.announce(|| {
+        self.arm.hub.announce(|_| {
             self.arm.state.send_if_modified(|state| {
                 let before = state.clone();
                 change(state);

@@ -459,7 +459,7 @@ fn value(value_type: ValueType) -> Node {
             object! { "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }
         }
         ValueType::Number => object! { "type": "number" },
-        ValueType::Object => object! { "type": list!["object", "array"] },
+        ValueType::Object => object! {},
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Op {
     All,
     Any,
     Not,
+    /// `a`: the text of the error.
+    Error,
     /// `a`: segment.
     Segment,
     /// `a`: flag; `b`: where in `symbol_lists` the list of its variant numbers is, length first.
@@ -101,6 +103,7 @@ impl Op {
                 | Self::All
                 | Self::Any
                 | Self::Not
+                | Self::Error
                 | Self::Segment
                 | Self::FlagIs
                 | Self::FlagEnabled
@@ -223,6 +226,7 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
                 Ok(!decides)
             }
             Op::Not => Ok(!self.condition(index + 1)?),
+            Op::Error => Err(ErrorCode::ParseError),
             Op::Segment => match tables.segments.get(node.a as usize) {
                 Some(segment) => self.condition(segment.root),
                 None => Ok(false),
@@ -230,6 +234,9 @@ impl<'a, 'm, T: Trace<'a>> Evaluation<'a, 'm, T> {
             Op::FlagIs => {
                 let resolution = self.flag(node.a);
                 self.trace.prerequisite(&resolution);
+                if resolution.error_code() == Some(ErrorCode::ParseError) {
+                    return Err(ErrorCode::ParseError);
+                }
                 let wanted = tables.lists(node.b);
                 Ok(resolution.variant != NONE16 && wanted.contains(&resolution.variant.into()))
             }

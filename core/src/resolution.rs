@@ -182,7 +182,7 @@ impl<'a> Resolution<'a> {
             ErrorCode::ParseError => self
                 .set
                 .refusal(self.flag)
-                .unwrap_or("the flag could not be compiled"),
+                .unwrap_or("a condition that was reached is an error; `explain` shows its text"),
             ErrorCode::FlagNotFound => "the flag set has no flag of this key",
             ErrorCode::TargetingKeyMissing => "the context lacks the unit that a rule draws for",
             ErrorCode::InvalidContext => "the context has more than 1,000 attributes",

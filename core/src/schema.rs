@@ -68,7 +68,7 @@ pub const POSITION_MEMBERS: [&str; 7] = [
 pub const HASH_MEMBERS: [&str; 4] = ["name", "modulus", "seed", "text"];
 
 /// Members of a condition of which exactly one says what kind it is.
-pub const CONDITION_KINDS: [&str; 10] = [
+pub const CONDITION_KINDS: [&str; 11] = [
     "all",
     "any",
     "not",
@@ -79,6 +79,7 @@ pub const CONDITION_KINDS: [&str; 10] = [
     "prior",
     "attribute",
     "always",
+    "error",
 ];
 
 /// Members of a condition on another flag.

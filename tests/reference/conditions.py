@@ -12,7 +12,7 @@ from .document import Problem
 from .hashes import Hash, LANE, SEPARATOR, hit, rollout_cut
 from .xxh64 import xxh64
 
-KINDS = ("all", "any", "not", "segment", "flag", "position", "hashedIds", "prior", "attribute", "always")
+KINDS = ("all", "any", "not", "segment", "flag", "position", "hashedIds", "prior", "attribute", "always", "error")
 MAX_CONDITIONS = 10_000
 MAX_RANGES = 1_000
 MAX_IDS = 5_000_000
@@ -191,6 +191,9 @@ def compile_condition(node, home, level):
     if kind == "always":
         answer = node.members(("always",))["always"].boolean()
         return lambda call: answer
+    if kind == "error":
+        node.members(("error",))["error"].text()
+        return _fail
     if kind == "segment":
         member = node.members(("segment",))["segment"]
         name = member.text()
@@ -208,6 +211,18 @@ def compile_condition(node, home, level):
     read = read_attribute_name(members["attribute"])
     passes = operators.compile_test(node, members, home.patterns, level)
     return lambda call: passes(read(call.context))
+
+
+def _fail(call):
+    raise ResolveError("PARSE_ERROR")
+
+
+def _served(call, key):
+    """What a prerequisite resolves to; its PARSE_ERROR is the asking flag's, too."""
+    resolution = call.resolve(key)
+    if resolution.error == "PARSE_ERROR":
+        raise ResolveError("PARSE_ERROR")
+    return resolution
 
 
 def _prerequisite(node, home):
@@ -232,7 +247,7 @@ def _prerequisite(node, home):
                     name_node.fail("`%s` has no such variant" % key)
 
         home.uses.append(Use("flag", key, members["flag"], check=check))
-        return lambda call: call.resolve(key).variant in names
+        return lambda call: _served(call, key).variant in names
 
     operand = members["value"]
     passes = operators.compile_test(
@@ -240,7 +255,7 @@ def _prerequisite(node, home):
     home.uses.append(Use("flag", key, members["flag"]))
 
     def test(call):
-        resolution = call.resolve(key)
+        resolution = _served(call, key)
         return resolution.variant is not None and passes(resolution.value)
     return test
 

@@ -307,7 +307,7 @@ class Generator:
         if level < 4 and kind < 0.22:
             return {"not": self.condition(level + 1)}
         if kind < 0.25:
-            return {"always": self.chance(0.7)}
+            return {"error": "reached"} if self.chance(0.05) else {"always": self.chance(0.7)}
         if kind < 0.32 and self.earlier_segments:
             return {"segment": self.pick(self.segments if self.chance(0.03) else self.earlier_segments)}
         if kind < 0.45 and self.earlier_flags:

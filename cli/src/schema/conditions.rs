@@ -49,6 +49,10 @@ pub(super) fn condition() -> Node {
             "An attribute test. Beside it one operator, such as `equals`.",
         ),
         "always" => boolean("Always true, or always false."),
+        "error" => object! {
+            "description": "Ends the flag with PARSE_ERROR where it is reached. The text says why, for people.",
+            "type": "string",
+        },
         // Refused by the test that compares the tables with this file.
         _ => object! { "not": object! {} },
     };

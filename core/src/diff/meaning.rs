@@ -334,6 +334,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         self.number(node.op as u64);
         match node.op {
             Op::Always => self.number(node.a.into()),
+            Op::Error => self.symbol(node.a),
             Op::All | Op::Any | Op::Not => {
                 let mut child = index + 1;
                 while child < node.next {
@@ -541,6 +542,7 @@ impl<'w, 'a> Writer<'w, 'a> {
             #[cfg(feature = "imported")]
             Op::Prior => {}
             Op::Always
+            | Op::Error
             | Op::All
             | Op::Any
             | Op::Not

@@ -45,6 +45,8 @@ pub(super) enum Stop {
         side: usize,
         node: u32,
     },
+    /// The flag asked for ends in an error, which serves nothing.
+    Error,
     /// There are too many boxes, or too many steps.
     TooMuch,
 }
@@ -206,6 +208,13 @@ impl<'a> Walk<'a> {
 
     /// What a flag serves; a flag that is missing or refused leaves the value to the caller.
     pub(super) fn flag(&mut self, side: usize, flag: Option<u32>) -> Result<Served<'a>, Stop> {
+        match self.resolved(side, flag) {
+            Err(Stop::Error) => Ok(Served::default()),
+            other => other,
+        }
+    }
+
+    fn resolved(&mut self, side: usize, flag: Option<u32>) -> Result<Served<'a>, Stop> {
         let set = self.side(side).set;
         let Some((flag, found)) =
             flag.and_then(|flag| Some((flag, *set.tables.flags.get(flag as usize)?)))

@@ -114,6 +114,7 @@ pub(crate) fn node(set: &FlagSet, index: u32) -> String {
         Op::All => "all".into(),
         Op::Any => "any".into(),
         Op::Not => "not".into(),
+        Op::Error => format!("error {}", quoted(symbol(node.a))),
         Op::Segment => {
             let segment = tables.segments.get(node.a as usize);
             let name = segment.map_or("", |segment| symbol(segment.name));

@@ -135,6 +135,11 @@ impl<'d> Loader<'d> {
                 let always = self.boolean(value, false);
                 self.push(Op::Always, always.into(), 0);
             }
+            "error" => {
+                let text = self.text(value);
+                let text = self.tables.symbols.intern(text);
+                self.push(Op::Error, text, 0);
+            }
             "segment" => {
                 let name = self.text(value);
                 let Some(segment) = self.memo.get(memo::SEGMENT, name) else {

@@ -235,7 +235,7 @@ impl<'d> Loader<'d> {
             (ValueType::String, Kind::String) => {
                 return VariantValue::String(self.tables.symbols.intern(json.text()));
             }
-            (ValueType::Object, Kind::Object | Kind::Array) => {
+            (ValueType::Object, _) => {
                 self.check_json(json);
                 let mut text = String::new();
                 json.minify_to(&mut text);

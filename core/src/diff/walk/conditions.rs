@@ -21,6 +21,7 @@ impl Walk<'_> {
         match node.op {
             Op::Always => Ok(node.a == 1),
             Op::Not => Ok(!self.condition(side, index + 1)?),
+            Op::Error => Err(Stop::Error),
             Op::All | Op::Any => {
                 let decides = node.op == Op::Any;
                 let mut child = index + 1;
@@ -37,7 +38,7 @@ impl Walk<'_> {
                 None => Ok(false),
             },
             Op::FlagIs => {
-                let served = self.flag(side, Some(node.a))?.variant;
+                let served = self.resolved(side, Some(node.a))?.variant;
                 let set = self.side(side).set;
                 let wanted = tables.lists(node.b).iter();
                 let mut names =
@@ -83,9 +84,13 @@ impl Walk<'_> {
         }
         let op = self.side(side).set.tables.nodes.get(index as usize)?.op;
         let opaque = match op {
-            Op::Always | Op::Not | Op::Segment | Op::FlagIs | Op::FlagEnabled | Op::Position => {
-                None
-            }
+            Op::Always
+            | Op::Not
+            | Op::Error
+            | Op::Segment
+            | Op::FlagIs
+            | Op::FlagEnabled
+            | Op::Position => None,
             Op::All | Op::Any => self
                 .is_pure(side, index)
                 .then(|| self.meaning(side, index))
@@ -104,7 +109,7 @@ impl Walk<'_> {
         };
         (index..root.next).all(|node| match tables.nodes.get(node as usize) {
             Some(node) => match node.op {
-                Op::FlagIs | Op::FlagEnabled | Op::Position => false,
+                Op::Error | Op::FlagIs | Op::FlagEnabled | Op::Position => false,
                 Op::Segment => tables
                     .segments
                     .get(node.a as usize)

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::json_write::push_string;
 use crate::limits;
 use crate::number::{Number, is_number, parse_json_number, write_u64};
 use crate::sort::sort_by;
@@ -629,6 +630,13 @@ impl<'d> Json<'d> {
 
     /// Appends this value's JSON to `out`, without white space between tokens.
     pub fn minify_to(self, out: &mut String) {
+        if self.kind() == Kind::String {
+            // A string's node is what stands between its quotes.
+            let mut quoted = Vec::new();
+            push_string(&mut quoted, self.text());
+            out.push_str(core::str::from_utf8(&quoted).unwrap_or_default());
+            return;
+        }
         let node = self.node();
         let text = self
             .document

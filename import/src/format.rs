@@ -13,6 +13,8 @@ pub enum Format {
     ConfigCat,
     /// GrowthBook's payload for SDKs, or the context object of an SDK: `growthbook`.
     GrowthBook,
+    /// LaunchDarkly's flags and segments for server-side SDKs: `launchdarkly`.
+    LaunchDarkly,
     /// What Unleash gives to its SDKs, whole or as delta events: `unleash`.
     Unleash,
     /// Universal Flag Configuration, Eppo's and Datadog's: `ufc`.
@@ -27,13 +29,14 @@ pub enum Dialect {
     Datadog,
     /// UFC as Eppo's SDKs read it: `eppo`.
     Eppo,
-    /// GrowthBook as its JavaScript SDKs read it, which hash the code units of UTF-16; ConfigCat as all its SDKs but
-    /// one read it: `javascript`.
+    /// GrowthBook as its JavaScript SDKs read it, which hash the code units of UTF-16; LaunchDarkly as its JavaScript SDKs read
+    /// it, which compute shares in doubles and take a seed of 0 for none; ConfigCat as all its SDKs but one read it: `javascript`.
     JavaScript,
-    /// GrowthBook as its Python SDK reads it, which hashes code points: `python`.
+    /// GrowthBook as its Python SDK reads it, which hashes code points; LaunchDarkly as its Python SDK reads it, in
+    /// doubles: `python`.
     Python,
-    /// GrowthBook as its Rust SDK reads it, which hashes the bytes of UTF-8 and knows `$notRegex`; ConfigCat as its
-    /// Rust SDK reads it: `rust`.
+    /// GrowthBook as its Rust SDK reads it, which hashes the bytes of UTF-8 and knows `$notRegex`; LaunchDarkly as its Rust, Go,
+    /// Java and .NET SDKs read it, which compute shares in singles; ConfigCat as its Rust SDK reads it: `rust`.
     Rust,
     /// Unleash as its engine reads it, which most of its SDKs share: `yggdrasil`.
     Yggdrasil,
@@ -54,7 +57,13 @@ pub enum Malformed {
 
 impl Format {
     /// Every format, in alphabetical order of the names.
-    pub const ALL: &[Self] = &[Self::ConfigCat, Self::GrowthBook, Self::Ufc, Self::Unleash];
+    pub const ALL: &[Self] = &[
+        Self::ConfigCat,
+        Self::GrowthBook,
+        Self::LaunchDarkly,
+        Self::Ufc,
+        Self::Unleash,
+    ];
 
     /// The name: what [`Format::from_str`] reads and [`fmt::Display`] writes.
     #[must_use]
@@ -63,6 +72,7 @@ impl Format {
             Self::ConfigCat => "configcat",
             Self::GrowthBook => "growthbook",
             Self::Ufc => "ufc",
+            Self::LaunchDarkly => "launchdarkly",
             Self::Unleash => "unleash",
         }
     }
@@ -73,6 +83,7 @@ impl Format {
         match self {
             Self::ConfigCat => &[Dialect::JavaScript, Dialect::Rust],
             Self::GrowthBook => &[Dialect::JavaScript, Dialect::Python, Dialect::Rust],
+            Self::LaunchDarkly => &[Dialect::JavaScript, Dialect::Python, Dialect::Rust],
             Self::Unleash => &[Dialect::Yggdrasil],
             Self::Ufc => &[Dialect::Datadog, Dialect::Eppo],
         }

@@ -50,6 +50,7 @@ mod draft;
 mod error;
 mod format;
 mod growthbook;
+mod launchdarkly;
 mod letters;
 pub mod limits;
 mod names;
@@ -109,9 +110,40 @@ pub fn import(
         Format::ConfigCat => configcat::translate(&root, options)?,
         Format::GrowthBook => growthbook::translate(&root, options)?,
         Format::Ufc => ufc::translate(&root, options)?,
+        Format::LaunchDarkly => launchdarkly::translate(&root, options)?,
         Format::Unleash => unleash::translate(&root, options)?,
     };
     draft.finish()
+}
+
+/// Translates a context of a foreign format's own SDKs into the JSON of an evaluation context, as the imported flags
+/// read it; JSON in, JSON out.
+///
+/// LaunchDarkly's contexts have kinds, which become attributes, and its users a `key`, which becomes the targeting key. What the
+/// other formats call attributes are attributes: their contexts come back as they are.
+///
+/// # Errors
+///
+/// [`ImportError`] when the text is no JSON object, or no context of the format.
+///
+/// ```
+/// use bucketry_import::{Format, context};
+///
+/// let multi = br#"{"kind": "multi", "user": {"key": "u1", "plan": "pro"}, "org": {"key": "o1"}}"#;
+/// let context = context(Format::LaunchDarkly, multi)?;
+/// assert_eq!(context.trim(), r#"{ "targetingKey": "u1", "plan": "pro", "org": { "key": "o1" }, "kind": ["user", "org"] }"#);
+/// # Ok::<(), bucketry_import::ImportError>(())
+/// ```
+pub fn context(format: Format, bytes: &[u8]) -> Result<String, ImportError> {
+    let document = Document::parse(bytes, MAX_DOCUMENT_BYTES).map_err(ImportError::Syntax)?;
+    let root = Source::root(document.root());
+    if format == Format::LaunchDarkly {
+        return Ok(launchdarkly::translate_context(&root)?.to_pretty());
+    }
+    root.expect_object()?;
+    let mut json = String::new();
+    document.root().minify_to(&mut json);
+    Ok(json)
 }
 
 /// The code blocks of the document are tests.

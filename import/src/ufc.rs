@@ -11,7 +11,7 @@ mod flag;
 mod obfuscation;
 mod rules;
 mod value;
-mod version;
+pub(crate) mod version;
 
 use alloc::collections::BTreeSet;
 use alloc::format;

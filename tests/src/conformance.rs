@@ -6,6 +6,7 @@
 mod configcat;
 mod datadog_ffe;
 mod growthbook;
+mod launchdarkly;
 mod unleash;
 
 use std::fmt;
@@ -43,6 +44,7 @@ pub fn suites() -> Vec<Box<dyn Suite>> {
         Box::new(datadog_ffe::DatadogFfe { obfuscated: false }),
         Box::new(datadog_ffe::DatadogFfe { obfuscated: true }),
         Box::new(growthbook::GrowthBook),
+        Box::new(launchdarkly::LaunchDarkly),
         Box::new(unleash::Unleash),
     ]
 }

@@ -13,7 +13,7 @@ pub(super) const MAX_CORE: usize = 8;
 
 /// Core numbers of a version by Semantic Versioning 2.0.0, but for their number, which may be any from 1.
 /// `None` for a text that is no such version, or has a core number beyond 2^64 - 1.
-pub(super) fn core_numbers(text: &str) -> Option<usize> {
+pub(crate) fn core_numbers(text: &str) -> Option<usize> {
     let (rest, build) = match text.split_once('+') {
         Some((rest, build)) => (rest, Some(build)),
         None => (text, None),

@@ -31,6 +31,9 @@ fn a_million_exposures_arrive_although_the_server_is_killed_three_times() {
     let port = first.address().rsplit(':').next().unwrap().to_owned();
     let options = ExposureOptions::new()
         .batch_bytes(1 << 20)
+        // Room for all that waits (see `record`) in any one of the shards: one may back off while the others deliver.
+        .max_pending(400_000)
+        .max_bytes(512 << 20)
         .backoff(Duration::from_millis(50), Duration::from_millis(400));
     let sink = HttpSink::new(format!("{}/exposures", first.url)).unwrap();
     let client = Client::builder()

@@ -112,12 +112,13 @@ fn loaded(flag_set: &FlagSet) -> Json {
             .filter(|d| d.severity == severity);
         places(of_severity.map(|d| d.pointer.as_str()))
     };
-    let context = EvaluationContext::anonymous();
-    let refused: Vec<_> = flag_set
-        .resolve_all(&context, UnixMillis(0))
-        .filter(|(_, resolution)| protocol::answer(resolution)["errorCode"] == "PARSE_ERROR")
-        .map(|(handle, _)| handle.key().to_owned())
-        .collect();
+    // Not by asking them: one that was taken can end in an `error` condition, which is a PARSE_ERROR too.
+    let is_refused = |key: &&str| {
+        flag_set
+            .flag(key)
+            .is_some_and(|flag| flag.value_type().is_none())
+    };
+    let refused: Vec<_> = flag_set.flag_keys().filter(is_refused).collect();
     json!({
         "refused": refused,
         "errors": pointers(Severity::Error),

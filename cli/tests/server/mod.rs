@@ -156,6 +156,9 @@ impl Drop for Server {
 }
 
 pub(crate) fn client() -> Client {
+    // In a build of the whole workspace reqwest has TLS without a provider, and asks for one even where nobody uses it.
+    // That there is one already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().timeout(LIMIT).build().unwrap()
 }
 
